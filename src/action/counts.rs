@@ -1,0 +1,127 @@
+//! What an action has done so far: counted by whoever performs it, read by `QueueInfo` at any time.
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The counters of one task section, shared between the thread that counts and those that ask.
+///
+/// Each is exact; together they are no snapshot: a page may be seen and not yet added.
+#[derive(Debug, Default)]
+pub struct TaskCounts {
+    /// The section's name in upper case, as `documentcount` prints it.
+    pub task: String,
+    /// Pages that the crawl decided about.
+    pub seen: AtomicU64,
+    /// Documents that are new.
+    pub added: AtomicU64,
+    /// Documents whose content has changed.
+    pub updated: AtomicU64,
+    /// Documents that are gone.
+    pub deleted: AtomicU64,
+    /// Pages whose document is as it was.
+    pub unchanged: AtomicU64,
+    /// Pages that could not be had.
+    pub errors: AtomicU64,
+    /// Adds that the ingest target has confirmed.
+    pub ingestadded: AtomicU64,
+    /// Updates that the ingest target has confirmed.
+    pub ingestupdated: AtomicU64,
+    /// Deletes that the ingest target has confirmed.
+    pub ingestdeleted: AtomicU64,
+    /// Changes that the ingest target has refused or not answered.
+    pub ingestfailed: AtomicU64,
+    /// Pages known and not yet visited; no `documentcount` attribute, but what `Progress` divides by.
+    pub waiting: AtomicU64,
+}
+
+/// The values of a [`TaskCounts`] at one time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub task: String,
+    /// Names and values in the alphabetical order in which `documentcount` prints them (aci.md 3.5).
+    pub values: Vec<(&'static str, u64)>,
+}
+
+impl TaskCounts {
+    pub fn new(task: &str) -> TaskCounts {
+        TaskCounts { task: task.to_ascii_uppercase(), ..TaskCounts::default() }
+    }
+
+    pub fn snapshot(&self) -> Counts {
+        let values = [
+            ("added", &self.added),
+            ("deleted", &self.deleted),
+            ("errors", &self.errors),
+            ("ingestadded", &self.ingestadded),
+            ("ingestdeleted", &self.ingestdeleted),
+            ("ingestfailed", &self.ingestfailed),
+            ("ingestupdated", &self.ingestupdated),
+            ("seen", &self.seen),
+            ("unchanged", &self.unchanged),
+            ("updated", &self.updated),
+        ];
+        let values = values.map(|(name, value)| (name, value.load(Ordering::Relaxed)));
+        Counts { task: self.task.clone(), values: values.to_vec() }
+    }
+}
+
+impl Counts {
+    /// The names that a stored report may carry; others are from a version that this one does not know.
+    pub const NAMES: [&'static str; 10] = [
+        "added",
+        "deleted",
+        "errors",
+        "ingestadded",
+        "ingestdeleted",
+        "ingestfailed",
+        "ingestupdated",
+        "seen",
+        "unchanged",
+        "updated",
+    ];
+
+    pub fn get(&self, name: &str) -> u64 {
+        self.values.iter().find(|(given, _)| *given == name).map_or(0, |(_, value)| *value)
+    }
+}
+
+/// What an action reports: its kind, and the counts of each task section that it has worked on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Upper case, such as `SYNCHRONIZE`; empty for an action that never started.
+    pub fetch_action: String,
+    pub tasks: Vec<Counts>,
+}
+
+/// The report of a running action while it grows.
+#[derive(Debug, Default)]
+pub struct Live(Mutex<LiveReport>);
+
+#[derive(Debug, Default)]
+struct LiveReport {
+    fetch_action: String,
+    tasks: Vec<Arc<TaskCounts>>,
+}
+
+impl Live {
+    /// Names the kind of fetch; printed in upper case.
+    pub fn set_fetch_action(&self, name: &str) {
+        self.0.lock().fetch_action = name.to_ascii_uppercase();
+    }
+
+    /// Begins a task section. Its counts are part of every later report.
+    pub fn begin_task(&self, task: &str) -> Arc<TaskCounts> {
+        let counts = Arc::new(TaskCounts::new(task));
+        self.0.lock().tasks.push(Arc::clone(&counts));
+        counts
+    }
+
+    pub fn report(&self) -> Report {
+        let live = self.0.lock();
+        Report {
+            fetch_action: live.fetch_action.clone(),
+            tasks: live.tasks.iter().map(|counts| counts.snapshot()).collect(),
+        }
+    }
+}

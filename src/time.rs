@@ -1,0 +1,81 @@
+//! Wall-clock moments and the forms in which the reference prints and reads them.
+//!
+//! Decisions take a [`Moment`] or an `Instant` as an argument; only the loops around them read a clock.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::fmt;
+
+/// A wall-clock time in milliseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(i64);
+
+impl Moment {
+    pub fn now() -> Moment {
+        Moment(Timestamp::now().as_millisecond())
+    }
+
+    pub fn from_epoch_ms(epoch_ms: i64) -> Moment {
+        Moment(epoch_ms)
+    }
+
+    pub fn epoch_ms(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds from `earlier` to this; 0 if the clock went back.
+    pub fn seconds_since(self, earlier: Moment) -> i64 {
+        // Both are cut to seconds first, as they are printed: the difference then agrees with what a reader computes.
+        (self.0.div_euclid(1000) - earlier.0.div_euclid(1000)).max(0)
+    }
+
+    /// `2015-Aug-17 17:40:49`, local time: the dates of `QueueInfo` and `TaskList` (aci.md 3.5).
+    pub fn queue_date(self) -> impl fmt::Display {
+        self.local("%Y-%b-%d %H:%M:%S")
+    }
+
+    /// `20 Nov 26 16:49:50`, local time: `errortime` and `servertime` (aci.md 2.2).
+    pub fn error_date(self) -> impl fmt::Display {
+        self.local("%d %b %y %H:%M:%S")
+    }
+
+    /// `20/11/2026 16:49:50`, local time: the start of a log line (aci.md 3.10).
+    pub fn log_date(self) -> impl fmt::Display {
+        self.local("%d/%m/%Y %H:%M:%S")
+    }
+
+    /// `2023/04/15`, UTC: `DREDATE` in IDX (web-connector.md 5.3).
+    pub fn idx_date(self) -> impl fmt::Display {
+        self.timestamp().strftime("%Y/%m/%d").to_string()
+    }
+
+    fn local(self, format: &str) -> String {
+        self.timestamp().to_zoned(TimeZone::system()).strftime(format).to_string()
+    }
+
+    fn timestamp(self) -> Timestamp {
+        // Out of range only for years beyond 9999, which no clock and no header yields.
+        Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_forms_are_those_of_the_reference() {
+        let local = jiff::civil::date(2015, 8, 7).at(17, 40, 49, 0).to_zoned(TimeZone::system());
+        let moment = Moment::from_epoch_ms(local.map_or(0, |zoned| zoned.timestamp().as_millisecond()));
+        assert_eq!(moment.queue_date().to_string(), "2015-Aug-07 17:40:49");
+        assert_eq!(moment.error_date().to_string(), "07 Aug 15 17:40:49");
+        assert_eq!(moment.log_date().to_string(), "07/08/2015 17:40:49");
+    }
+
+    #[test]
+    fn seconds_agree_with_the_printed_dates() {
+        let (start, end) = (Moment::from_epoch_ms(1_999), Moment::from_epoch_ms(2_001));
+        assert_eq!(end.seconds_since(start), 1);
+        assert_eq!(start.seconds_since(end), 0);
+    }
+}
