@@ -105,7 +105,7 @@ pub enum SinkError {
     File { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is being written by another process or action; one task has one writer at a time", path.display())]
     Locked { path: PathBuf },
-    #[error("{} was not written by this connector: it should begin with \"{begins_with}\"; move it away", path.display())]
+    #[error("{} is no file of this connector, which begins with \"{begins_with}\"; move it away", path.display())]
     Foreign { path: PathBuf, begins_with: &'static str },
     #[error("{} takes nothing more: an earlier write to it failed", path.display())]
     Broken { path: PathBuf },

@@ -127,6 +127,14 @@ impl AppendFile {
     }
 }
 
+impl Drop for AppendFile {
+    fn drop(&mut self) {
+        // Closing the file would do, were it not for processes started meanwhile: until they run their own program they
+        // share the open file, and its lock.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Makes the names in `directory` survive a loss of power: those created, renamed and removed.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), SinkError> {
     let synced = File::open(directory).and_then(|opened| opened.sync_all());

@@ -87,26 +87,26 @@ impl CfsSink {
     /// Sends the batch, if there is one, and keeps a verdict for each of its changes.
     fn send(&mut self, stop: &StopFlag) {
         let batch = std::mem::take(&mut self.batch);
-        if batch.changes == 0 {
+        let changes = batch.changes;
+        if changes == 0 {
             return;
         }
         let outcome = match &self.given_up {
             Some(reason) => Err(reason.clone()),
-            None => self.post(&batch, stop),
+            None => self.post(&batch.into_body(), stop),
         };
         let verdict = match outcome {
             Ok(()) => Verdict::Accepted,
             Err(reason) => {
-                log::warn!("ingest {}: {} changes refused: {reason}", self.url, batch.changes);
+                log::warn!("ingest {}: {changes} changes refused: {reason}", self.url);
                 Verdict::Refused(reason)
             }
         };
-        self.verdicts.extend(std::iter::repeat_n(verdict, batch.changes));
+        self.verdicts.extend(std::iter::repeat_n(verdict, changes));
     }
 
-    fn post(&mut self, batch: &Batch, stop: &StopFlag) -> Result<(), String> {
+    fn post(&mut self, body: &str, stop: &StopFlag) -> Result<(), String> {
         const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
-        let body = batch.body();
         let mut cause = String::new();
         for pause in self.pauses {
             if let Err(Stopped) = stop.sleep(pause) {
@@ -144,7 +144,7 @@ impl Sink for CfsSink {
             self.batch.kind = kind;
         }
         self.batch.push(&change);
-        // It is in the batch; a large one should not be in memory twice while it is sent.
+        // It is in the batch, and goes for the same reason as the batch's text does.
         drop(change);
         if self.batch.changes >= self.batch_max || self.batch.text.len() >= BATCH_BYTES_MAX {
             self.send(stop);
@@ -174,7 +174,8 @@ impl Batch {
         self.changes += 1;
     }
 
-    fn body(&self) -> String {
+    /// The form to post. The text goes, so that a large document is not in memory twice while it is sent.
+    fn into_body(self) -> String {
         let (parameter, before, after) = match self.kind {
             Kind::Adds => ("adds", "<adds>", "</adds>"),
             Kind::Removes => ("removes", "", ""),

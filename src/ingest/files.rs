@@ -2,9 +2,10 @@
 //!
 //! JSON lines say everything in one file. IDX can say what is new and changed, not what is gone, so that those
 //! references go to `TASK.delete`, one a line, for `DREDELETEREF`. The two files are a pair: whoever loads the one and
-//! then deletes by the other has the state that the task left. Since a document may come back, a pair in which
-//! something was deleted is closed when the next action opens the target: it is renamed to `TASK.idx.NUMBER` and
-//! `TASK.delete.NUMBER`. Closed pairs are loaded in the order of their numbers, the open one last.
+//! then deletes by the other has the state that the task left, since an action tells of each reference once. In a later
+//! action a document may come back, so a pair in which something was deleted is closed when the next action opens the
+//! target: it is renamed to `TASK.idx.NUMBER` and `TASK.delete.NUMBER`. Closed pairs are loaded in the order of their
+//! numbers, the open one last.
 //!
 //! Open files may be read at any time, up to the last whole record. An action holds a lock on them (`flock`): whoever
 //! moves them away takes it first, or does so between actions.

@@ -149,7 +149,8 @@ mod tests {
             prop_assert_eq!(line["content"].as_str(), Some(content.as_str()));
             prop_assert_eq!(line["title"].as_str(), title.as_deref());
             for (name, _) in &pairs {
-                let expected: Vec<&str> = pairs.iter().filter(|pair| &pair.0 == name).map(|pair| pair.1.as_str()).collect();
+                let same_name = pairs.iter().filter(|pair| &pair.0 == name);
+                let expected: Vec<&str> = same_name.map(|pair| pair.1.as_str()).collect();
                 prop_assert_eq!(&line["fields"][name], &json!(expected));
             }
         }

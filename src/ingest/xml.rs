@@ -1,7 +1,8 @@
 //! Escaping for the XML that this crate's ingest side writes: identifiers and `adds`.
 
 /// Appends `text` so that it can stand in an element or in an attribute value in double quotes, and is read back the
-/// same. Characters that XML 1.0 cannot hold in any form (section 2.2: control characters, U+FFFE, U+FFFF) are left out.
+/// same. Characters that XML 1.0 cannot hold in any form (section 2.2: control characters, U+FFFE and U+FFFF) are left
+/// out.
 pub(super) fn escape(out: &mut String, text: &str) {
     let mut plain_from = 0;
     for (at, found) in text.char_indices() {

@@ -326,7 +326,10 @@ fn a_transport_that_was_stopped_is_not_asked_again() -> Result<(), Box<dyn Error
 
 proptest! {
     #[test]
-    fn any_reply_is_read_without_a_panic(bytes in any::<Vec<u8>>(), text in "(<response>|</response>|SUCCESS|<token>|&amp;|&#x1;|&x;|<!\\[CDATA\\[|\\]\\]>|<a|>){0,9}") {
+    fn any_reply_is_read_without_a_panic(
+        bytes in any::<Vec<u8>>(),
+        text in "(<response>|</response>|SUCCESS|<token>|&amp;|&#x1;|&x;|<!\\[CDATA\\[|\\]\\]>|<a|>){0,9}",
+    ) {
         prop_assert!(read_reply(&bytes).is_err());
         let _ = read_reply(text.as_bytes());
     }
