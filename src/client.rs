@@ -1,1 +1,214 @@
-//! (module client)
+//! The HTTP client: one request, one whole response, under a [`StopFlag`], a deadline and a size.
+//!
+//! It owns its connections, the threads that resolve names, and nothing else. It follows no redirect, keeps no cookie,
+//! takes no proxy from the environment, and does not know what a page is. Once the flag is set, whatever a request is
+//! doing ends at once and its result is [`ClientError::Stopped`].
+
+mod error;
+mod names;
+mod response;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ClientError, Phase};
+pub use response::{Headers, Response};
+
+use crate::stop::StopFlag;
+use ::url::Url;
+use error::Stale;
+use names::Names;
+use socket::{FlaggedConnector, FlaggedResolver};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use ureq::Agent;
+use ureq::http::{self, HeaderMap, HeaderValue, Method, Request, header};
+use ureq::unversioned::transport::RustlsConnector;
+
+/// What a server is told that we take. Pages first: some servers choose by it.
+const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+/// Room for reading, per connection; also more than a whole head may need.
+const INPUT_BYTES: usize = 32 * 1024;
+/// Room for writing, per connection. A request's longest line (its URL) must fit.
+const OUTPUT_BYTES: usize = 16 * 1024;
+/// Largest response head. Less than the room for reading, so that a longer one is seen to be so.
+const HEAD_BYTES_MAX: usize = INPUT_BYTES - 1;
+/// Most of a declared length that is reserved before the bytes are there.
+const RESERVED_BYTES_MAX: u64 = 1024 * 1024;
+/// Content codings that would have to be undone before a body can be read (IANA HTTP Content Coding Registry).
+const CODINGS: [&str; 9] = ["gzip", "x-gzip", "br", "deflate", "compress", "x-compress", "zstd", "dcb", "dcz"];
+
+/// What all requests of a [`Client`] share.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Control characters, which no header can carry, are left out.
+    pub user_agent: String,
+    /// For resolving the name, and again for connecting with TLS.
+    pub connect_timeout: Duration,
+    /// From the start of the request to the end of the body.
+    pub page_timeout: Duration,
+    /// Of the decoded body; more is cut off.
+    pub body_bytes_max: u64,
+    /// Connections kept open between requests, of all hosts together.
+    pub idle_connections_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            user_agent: concat!("webconnector/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            page_timeout: Duration::from_secs(30),
+            body_bytes_max: 10 * 1024 * 1024,
+            idle_connections_max: 16,
+        }
+    }
+}
+
+/// Asks for a body only if it is another one than last time. A condition that no header can carry is left out, which
+/// costs a transfer and no more.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    /// The `ETag` of the copy at hand, as it came.
+    pub etag: Option<String>,
+    /// The `Last-Modified` of the copy at hand, as it came.
+    pub modified_since: Option<String>,
+}
+
+/// Sends requests over a pool of connections that all clones share. Made for one running action, whose flag it obeys.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    agent: Agent,
+    stop: StopFlag,
+    user_agent: HeaderValue,
+    page_timeout: Duration,
+    body_bytes_max: u64,
+}
+
+impl Client {
+    pub fn new(settings: &Settings, stop: &StopFlag) -> Client {
+        Client::with_names(settings, stop, Names::system())
+    }
+
+    /// Asks for `url`. Any status is a response, redirects too.
+    pub fn get(&self, url: &Url, conditions: &Conditions) -> Result<Response, ClientError> {
+        let mut fields = HeaderMap::new();
+        let mut add = |name, value: &Option<String>| {
+            if let Some(Ok(value)) = value.as_deref().map(|value| HeaderValue::from_bytes(value.as_bytes())) {
+                fields.insert(name, value);
+            }
+        };
+        add(header::IF_NONE_MATCH, &conditions.etag);
+        add(header::IF_MODIFIED_SINCE, &conditions.modified_since);
+        self.0.perform(&Method::GET, url, &fields, &[])
+    }
+
+    /// Sends `body`. Never sent twice: if the server closed a kept connection at that moment, the error is transient
+    /// and the caller knows whether repeating does harm.
+    pub fn post(&self, url: &Url, content_type: &str, body: &[u8]) -> Result<Response, ClientError> {
+        let content_type = HeaderValue::from_str(content_type).map_err(|_| ClientError::Url {
+            url: url.to_string(),
+            why: format!("{content_type:?} cannot be a content type"),
+        })?;
+        let fields = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
+        self.0.perform(&Method::POST, url, &fields, body)
+    }
+
+    fn with_names(settings: &Settings, stop: &StopFlag, names: Arc<Names>) -> Client {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .accept(ACCEPT)
+            .input_buffer_size(INPUT_BYTES)
+            .output_buffer_size(OUTPUT_BYTES)
+            .max_response_header_size(HEAD_BYTES_MAX)
+            .max_idle_connections(settings.idle_connections_max)
+            .max_idle_connections_per_host(settings.idle_connections_max)
+            .timeout_global(Some(settings.page_timeout))
+            .timeout_resolve(Some(settings.connect_timeout))
+            .timeout_connect(Some(settings.connect_timeout))
+            .build();
+        let connector = FlaggedConnector { stop: stop.clone(), tls: RustlsConnector::default() };
+        let resolver = FlaggedResolver { names, stop: stop.clone() };
+        let user_agent: String = settings.user_agent.chars().filter(|c| !c.is_control()).collect();
+        Client(Arc::new(Inner {
+            agent: Agent::with_parts(config, connector, resolver),
+            stop: stop.clone(),
+            user_agent: HeaderValue::from_bytes(user_agent.as_bytes())
+                .expect("any text without control characters can be a header's value"),
+            page_timeout: settings.page_timeout,
+            body_bytes_max: settings.body_bytes_max,
+        }))
+    }
+}
+
+impl Inner {
+    fn perform(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
+        let stopped = |_| ClientError::Stopped;
+        self.stop.check().map_err(stopped)?;
+        let result = self.exchange(method, url, fields, body);
+        // Asked before anything is believed: a shut down socket ends like a server that has said all it had to say.
+        self.stop.check().map_err(stopped)?;
+        result
+    }
+
+    /// One request and its response, on a second connection if the first had been given up by the server meanwhile.
+    fn exchange(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
+        let deadline = Instant::now() + self.page_timeout;
+        let head = match self.send(self.request(method, url, fields)?, body) {
+            Err(ureq::Error::Other(other)) if other.is::<Stale>() && method == Method::GET => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let again = self.agent.configure_request(self.request(method, url, fields)?);
+                // An idle age of zero is no kept connection at all: the others are probably closed as well.
+                self.send(again.timeout_global(Some(left)).max_idle_age(Duration::ZERO).build(), body)
+            }
+            head => head,
+        };
+        self.receive(head.map_err(|error| ClientError::from_ureq(error, Phase::Head))?)
+    }
+
+    fn request(&self, method: &Method, url: &Url, fields: &HeaderMap) -> Result<Request<()>, ClientError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url.as_str())
+            .header(header::USER_AGENT, &self.user_agent)
+            .body(())
+            .map_err(|error| ClientError::Url { url: url.to_string(), why: error.to_string() })?;
+        request.headers_mut().extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Ok(request)
+    }
+
+    fn send(&self, request: Request<()>, body: &[u8]) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        if request.method() == Method::GET { self.agent.run(request) } else { self.agent.run(request.map(|()| body)) }
+    }
+
+    fn receive(&self, response: http::Response<ureq::Body>) -> Result<Response, ClientError> {
+        let (parts, mut source) = response.into_parts();
+        let headers = Headers::new(parts.headers);
+        // The library has undone the codings that it knows and taken the field away.
+        let coding = headers.get(header::CONTENT_ENCODING.as_str()).unwrap_or_default().to_ascii_lowercase();
+        if coding.split(',').any(|coding| CODINGS.contains(&coding.trim())) {
+            return Err(ClientError::Coding(format!("content coding {coding} is not known, only gzip and br are")));
+        }
+        let expected = source.content_length().unwrap_or(0).min(self.body_bytes_max).min(RESERVED_BYTES_MAX);
+        let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+        // One more than the cap tells a body of that size from a longer one, whose rest is never read.
+        let limit = self.body_bytes_max.saturating_add(1);
+        let read = source.as_reader().take(limit).read_to_end(&mut body);
+        // A redirect says all in its head, and some servers announce a coding for a body that is not there.
+        if let Err(error) = read
+            && !parts.status.is_redirection()
+        {
+            return Err(ClientError::from_ureq(ureq::Error::from(error), Phase::Body));
+        }
+        let truncated = body.len() as u64 == limit;
+        if truncated {
+            body.pop();
+        }
+        Ok(Response { status: parts.status.as_u16(), headers, body, truncated })
+    }
+}
