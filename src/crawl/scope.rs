@@ -1,1 +1,307 @@
-//! (module scope)
+//! Which URLs a crawl visits and which of them it ingests (web-connector.md 2.1).
+//!
+//! Pure: knows the task's starts, depth and regular expressions. Knows no page and no `robots.txt`.
+
+use crate::url::same_site;
+use fancy_regex::{Regex, RegexBuilder};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use url::Url;
+
+/// What `UrlCantHaveRegex` is if nobody says otherwise: style sheets and scripts are visited but no documents.
+pub const INGEST_CANT_DEFAULT: &str = r".*\.(css|js)([?,].*)?";
+
+/// Steps that a regular expression may take on one URL, a few milliseconds' worth. One that needs more is taken not to
+/// match: a pattern that runs away must not hold the crawl.
+const BACKTRACKS_MAX: usize = 100_000;
+/// Size of a compiled pattern, in bytes.
+const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+
+/// The parameters that make a scope. The regular expressions are Perl's and match a URL as a whole.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub starts: Vec<Url>,
+    pub stay_on_site: bool,
+    /// Links followed from a start at most; `None` is no limit.
+    pub depth: Option<u32>,
+    /// `SpiderUrlMustHaveRegex`: only what matches is visited.
+    pub spider_must: Option<String>,
+    /// `SpiderUrlCantHaveRegex`: what matches is not visited.
+    pub spider_cant: Option<String>,
+    /// `UrlMustHaveRegex`: only what matches is ingested.
+    pub ingest_must: Option<String>,
+    /// `UrlCantHaveRegex`: what matches is not ingested.
+    pub ingest_cant: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            starts: Vec::new(),
+            stay_on_site: true,
+            depth: None,
+            spider_must: None,
+            spider_cant: None,
+            ingest_must: None,
+            ingest_cant: Some(INGEST_CANT_DEFAULT.to_owned()),
+        }
+    }
+}
+
+/// A parameter's value is no regular expression, or too large a one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{parameter}={pattern} is not a regular expression: {why}")]
+pub struct BadRegex {
+    pub parameter: &'static str,
+    pub pattern: String,
+    pub why: String,
+}
+
+/// Why a URL is not visited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OutOfScope {
+    #[error("more than {depth_max} links from a start")]
+    TooDeep { depth_max: u32 },
+    #[error("on another site than every start")]
+    OtherSite,
+    #[error("does not match SpiderUrlMustHaveRegex")]
+    SpiderMust,
+    #[error("matches SpiderUrlCantHaveRegex")]
+    SpiderCant,
+}
+
+/// Decides about URLs for one crawl.
+#[derive(Debug)]
+pub struct Scope {
+    starts: Vec<Url>,
+    stay_on_site: bool,
+    depth: Option<u32>,
+    spider_must: Option<Filter>,
+    spider_cant: Option<Filter>,
+    ingest_must: Option<Filter>,
+    ingest_cant: Option<Filter>,
+}
+
+impl Scope {
+    pub fn new(settings: Settings) -> Result<Scope, BadRegex> {
+        Ok(Scope {
+            spider_must: Filter::new("SpiderUrlMustHaveRegex", settings.spider_must)?,
+            spider_cant: Filter::new("SpiderUrlCantHaveRegex", settings.spider_cant)?,
+            ingest_must: Filter::new("UrlMustHaveRegex", settings.ingest_must)?,
+            ingest_cant: Filter::new("UrlCantHaveRegex", settings.ingest_cant)?,
+            starts: settings.starts,
+            stay_on_site: settings.stay_on_site,
+            depth: settings.depth,
+        })
+    }
+
+    /// Whether a URL found `depth` links from a start is visited. Starts are asked about as well, with depth 0: one that the
+    /// patterns exclude is not visited.
+    pub fn visits(&self, url: &Url, depth: u32) -> Result<(), OutOfScope> {
+        // The cheap questions first: this is asked for every link.
+        if let Some(depth_max) = self.depth.filter(|max| depth > *max) {
+            return Err(OutOfScope::TooDeep { depth_max });
+        }
+        if self.stay_on_site && !self.starts.iter().any(|start| same_site(start, url)) {
+            return Err(OutOfScope::OtherSite);
+        }
+        if self.spider_must.as_ref().is_some_and(|must| !must.matches(url.as_str())) {
+            return Err(OutOfScope::SpiderMust);
+        }
+        if self.spider_cant.as_ref().is_some_and(|cant| cant.matches(url.as_str())) {
+            return Err(OutOfScope::SpiderCant);
+        }
+        Ok(())
+    }
+
+    /// Whether a visited URL becomes a document. Its links are followed either way.
+    pub fn ingests(&self, url: &Url) -> bool {
+        self.ingest_must.as_ref().is_none_or(|must| must.matches(url.as_str()))
+            && !self.ingest_cant.as_ref().is_some_and(|cant| cant.matches(url.as_str()))
+    }
+}
+
+/// A regular expression for whole URLs, which cannot run away.
+struct Filter {
+    parameter: &'static str,
+    regex: Regex,
+    /// It ran away once: the log has it.
+    reported: AtomicBool,
+}
+
+impl Filter {
+    fn new(parameter: &'static str, pattern: Option<String>) -> Result<Option<Filter>, BadRegex> {
+        let Some(pattern) = pattern.filter(|pattern| !pattern.is_empty()) else {
+            return Ok(None);
+        };
+        // First as it stands: "a)(b" would be one inside the parentheses below. Then with a line's end as well, without
+        // which a comment, as (?x) allows it, would swallow the closing one.
+        let regex = compile(&pattern).and_then(|_| {
+            compile(&format!(r"\A(?:{pattern})\z")).or_else(|error| {
+                let commented = compile(&format!("\\A(?:{pattern}\n)\\z"));
+                commented.map_err(|_| error)
+            })
+        });
+        match regex {
+            Ok(regex) => Ok(Some(Filter { parameter, regex, reported: AtomicBool::new(false) })),
+            Err(error) => Err(BadRegex { parameter, pattern, why: error.to_string() }),
+        }
+    }
+
+    fn matches(&self, url: &str) -> bool {
+        self.regex.is_match(url).unwrap_or_else(|error| {
+            if !self.reported.swap(true, Ordering::Relaxed) {
+                log::warn!("{} is taken not to match {url} and whatever else it runs away on: {error}", self.parameter);
+            }
+            false
+        })
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.parameter, self.regex)
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, Box<fancy_regex::Error>> {
+    RegexBuilder::new(pattern)
+        .backtrack_limit(BACKTRACKS_MAX)
+        .delegate_size_limit(COMPILED_BYTES_MAX)
+        .build()
+        .map_err(Box::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        crate::url::parse(text).expect("the tables hold URLs")
+    }
+
+    fn settings() -> Settings {
+        Settings { starts: vec![url("http://site/")], ..Settings::default() }
+    }
+
+    #[test]
+    fn depth_counts_links_from_a_start() -> Result<(), BadRegex> {
+        let at = url("http://site/a");
+        for (depth_max, depth, visits) in
+            [(None, 1_000_000, true), (Some(0), 0, true), (Some(0), 1, false), (Some(3), 3, true), (Some(3), 4, false)]
+        {
+            let scope = Scope::new(Settings { depth: depth_max, ..settings() })?;
+            assert_eq!(scope.visits(&at, depth).is_ok(), visits, "{depth_max:?} {depth}");
+        }
+        let scope = Scope::new(Settings { depth: Some(3), ..settings() })?;
+        assert_eq!(scope.visits(&at, 4), Err(OutOfScope::TooDeep { depth_max: 3 }));
+        Ok(())
+    }
+
+    #[test]
+    fn a_crawl_stays_on_the_sites_of_its_starts() -> Result<(), BadRegex> {
+        let starts = vec![url("http://site/"), url("https://www.other:8443/x")];
+        let stays = Scope::new(Settings { starts: starts.clone(), ..settings() })?;
+        let anywhere = Scope::new(Settings { starts, stay_on_site: false, ..settings() })?;
+        for (link, on_site) in [
+            ("http://site/a", true),
+            ("https://www.site/", true),
+            ("http://other:8443/", true),
+            ("http://other/", false),
+            ("http://sub.site/", false),
+        ] {
+            let expected = if on_site { Ok(()) } else { Err(OutOfScope::OtherSite) };
+            assert_eq!(stays.visits(&url(link), 1), expected, "{link}");
+            assert_eq!(anywhere.visits(&url(link), 1), Ok(()), "{link}");
+        }
+        Ok(())
+    }
+
+    /// web-connector.md 8, cases 6 to 9.
+    #[test]
+    fn patterns_match_whole_urls() -> Result<(), BadRegex> {
+        let a = url("http://site/a.html");
+        let b = url("http://site/b.html");
+        let scope = Scope::new(Settings { spider_cant: Some(r".*a\.html".to_owned()), ..settings() })?;
+        assert_eq!(scope.visits(&a, 1), Err(OutOfScope::SpiderCant));
+        assert_eq!(scope.visits(&b, 1), Ok(()));
+
+        let scope = Scope::new(Settings { ingest_cant: Some(r".*a\.html".to_owned()), ..settings() })?;
+        assert_eq!((scope.visits(&a, 1), scope.ingests(&a), scope.ingests(&b)), (Ok(()), false, true));
+
+        let scope = Scope::new(Settings { ingest_cant: Some(r"a\.html".to_owned()), ..settings() })?;
+        assert!(scope.ingests(&a));
+
+        let scope = Scope::new(Settings { spider_must: Some(r".*/(a|c)\.html".to_owned()), ..settings() })?;
+        assert_eq!(scope.visits(&url("http://site/"), 0), Err(OutOfScope::SpiderMust));
+        assert_eq!((scope.visits(&a, 1), scope.visits(&b, 1)), (Ok(()), Err(OutOfScope::SpiderMust)));
+
+        let scope = Scope::new(Settings { ingest_must: Some(r".*a\.html".to_owned()), ..settings() })?;
+        assert_eq!((scope.ingests(&a), scope.ingests(&b)), (true, false));
+        Ok(())
+    }
+
+    #[test]
+    fn patterns_are_perls() -> Result<(), BadRegex> {
+        for (pattern, link, matches) in [
+            (".*", "http://site/", true),
+            // An alternative that matches a part does not hide one that matches all.
+            ("http://site/|http://site/a", "http://site/a", true),
+            (r"a\.html|.*b\.html", "http://site/b.html", true),
+            (r"http://site/(?!private/).*", "http://site/private/a", false),
+            (r"http://site/(?!private/).*", "http://site/public/a", true),
+            (r".*/([a-z]+)/\1/.*", "http://site/ab/ab/c", true),
+            (r".*/([a-z]+)/\1/.*", "http://site/ab/ba/c", false),
+            ("(?i).*/A", "http://site/a", true),
+            (".*/A", "http://site/a", false),
+            ("^http://site/a$", "http://site/a", true),
+            ("(?x) http://site/ a # a remark", "http://site/a", true),
+        ] {
+            let scope =
+                Scope::new(Settings { ingest_must: Some(pattern.to_owned()), ingest_cant: None, ..settings() })?;
+            assert_eq!(scope.ingests(&url(link)), matches, "{pattern} {link}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_pattern_that_runs_away_matches_nothing_and_is_reported() -> Result<(), BadRegex> {
+        let pattern = r"http://site/((a|aa)+)+\1!".to_owned();
+        let scope = Scope::new(Settings { spider_cant: Some(pattern), ..settings() })?;
+        let reported = || scope.spider_cant.as_ref().map(|filter| filter.reported.load(Ordering::Relaxed));
+        assert_eq!(scope.visits(&url("http://site/b"), 1), Ok(()));
+        assert_eq!(reported(), Some(false));
+        assert_eq!(scope.visits(&url(&format!("http://site/{}", "a".repeat(60))), 1), Ok(()));
+        assert_eq!(reported(), Some(true));
+        Ok(())
+    }
+
+    #[test]
+    fn style_sheets_and_scripts_are_no_documents_by_default() -> Result<(), BadRegex> {
+        let scope = Scope::new(settings())?;
+        for (link, ingests) in [
+            ("http://site/a.css", false),
+            ("http://site/a.js?v=1", false),
+            ("http://site/a.js,b.js", false),
+            ("http://site/a.json", true),
+            ("http://site/css", true),
+            ("http://site/a.css/b", true),
+            ("http://site/", true),
+        ] {
+            assert_eq!(scope.ingests(&url(link)), ingests, "{link}");
+            assert_eq!(scope.visits(&url(link), 1), Ok(()));
+        }
+        let scope = Scope::new(Settings { ingest_cant: Some(String::new()), ..settings() })?;
+        assert!(scope.ingests(&url("http://site/a.css")), "an empty value is no filter");
+        Ok(())
+    }
+
+    #[test]
+    fn a_bad_pattern_is_named() {
+        for pattern in ["(", "a)(b", r"a\", "[", "(?P<", "(a{1000}){1000}"] {
+            let error = Scope::new(Settings { spider_must: Some(pattern.to_owned()), ..settings() }).err();
+            let named = error.map(|error| (error.parameter, error.pattern));
+            assert_eq!(named, Some(("SpiderUrlMustHaveRegex", pattern.to_owned())), "{pattern}");
+        }
+    }
+}
