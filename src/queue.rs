@@ -1,1 +1,399 @@
-//! (module queue)
+//! Asynchronous actions: accepted durably, performed by a fixed pool of threads, watched and ended by token.
+//!
+//! Owns the status map ([`table`]), its durable copy ([`store`], [`database`]) and the pool ([`worker`]). Knows neither what
+//! actions do (their parameters are opaque, a function value performs them) nor the wire.
+//!
+//! # What is shown is durable
+//!
+//! A change is committed to the store first and published in the table after. For each point where the process may die:
+//!
+//! | died | the next process finds | and the client |
+//! | --- | --- | --- |
+//! | in a submission, before its commit | nothing | got no token |
+//! | after the commit, before the answer | the action, queued; it runs | got no token; the action runs although nobody waits |
+//! | after a take, before its commit | it queued, no attempt counted; nothing had run | may have seen Processing |
+//! | after that commit, before the end's | it Processing: queued again, or Error after `attempts_max` | saw Processing |
+//! | after the end's commit | how it ended | may have seen Processing, and never another end |
+//!
+//! Only a start is shown before it is durable, because what a crash makes of it is what a crash makes of any
+//! running action. So an end that a client has seen stands, and a token that a client holds is known. What a client *asks*
+//! of a running action is not durable: a stop that was acknowledged and not yet seen by the action is lost with the process.
+//!
+//! # Locks
+//!
+//! One, around the table; it covers assignments only. Store, flags and the perform function are called outside of it, and
+//! lists are copied as references under it and turned to snapshots after. Readers never wait for a disk.
+//!
+//! # Threads
+//!
+//! `queue-store` from [`Queue::open`] on, `fetch-N` from [`Queue::start`] on (N from 1; named after the queue). All are
+//! joined by [`Queue::join`], or when the queue is dropped.
+
+mod database;
+mod record;
+mod store;
+mod table;
+mod waiting;
+mod worker;
+
+pub use database::QueueError;
+pub use store::StoreError;
+
+use crate::action::{Live, Params, QueueName, Report, Status, Token, TokenHost};
+use crate::stop::StopFlag;
+use crate::time::Moment;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use database::{Database, Write};
+use log::{error, info};
+use parking_lot::Mutex;
+use record::{Record, View, claims_of};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use store::Store;
+use table::{Limits, Refusal, Reservation, StopAsked, Table};
+use uuid::Uuid;
+
+/// Most bytes of parameters, as a form, that all waiting actions may have together: they are held in memory.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// What a queue is told once.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub queue: QueueName,
+    /// Holds `<queue>.db`; made with mode 0700 if it is not there.
+    pub directory: PathBuf,
+    pub token_host: TokenHost,
+    /// Actions performed at once (`MaximumThreads`).
+    pub workers: usize,
+    /// Actions that may wait (`MaxQueueSize`). Actions that a restart queues again may exceed it.
+    pub waiting_max: usize,
+    /// Ended actions kept, the latest ones.
+    pub ended_max: usize,
+    pub ended_age_max: Duration,
+    /// How often an action is started that the process does not survive, before it is ended as Error.
+    pub attempts_max: u32,
+}
+
+/// Performs an action, on a worker's thread. It returns soon after [`Running::stop`] is set.
+pub type Perform = Arc<dyn Fn(&Running) -> Result<(), PerformError> + Send + Sync>;
+
+/// The action that a worker performs.
+pub struct Running {
+    pub token: Token,
+    pub params: Params,
+    /// 1 for the first; more if earlier processes died of it or while it ran.
+    pub attempt: u32,
+    /// Set by a client's stop and by a shutdown.
+    pub stop: StopFlag,
+    /// What `QueueInfo` shows while it runs, and keeps after.
+    pub live: Arc<Live>,
+}
+
+/// Why an action came to no end of its own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PerformError {
+    /// [`Running::stop`] was set. The queue knows why.
+    #[error("stopped")]
+    Stopped,
+    /// The text that `QueueInfo` prints as its `error`.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// An action to be queued.
+#[derive(Debug, Clone, Default)]
+pub struct Submission {
+    pub params: Params,
+    /// Larger is sooner.
+    pub priority: i64,
+    /// Names, compared ignoring case, of which no two running actions share one.
+    pub claims: Vec<String>,
+}
+
+/// An action as a client may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub token: Token,
+    pub status: Status,
+    pub queued_at: Moment,
+    pub started_at: Option<Moment>,
+    pub ended_at: Option<Moment>,
+    pub priority: i64,
+    pub error: Option<String>,
+    /// Counts of this moment if it is running.
+    pub report: Report,
+}
+
+/// Why an action was not accepted. No token was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    #[error("the queue {queue} is full: {actions_max} actions wait, which is its maximum; try again later")]
+    Full { queue: QueueName, actions_max: usize },
+    #[error(
+        "the queue {queue} is full: the parameters of the waiting actions have no more than {bytes_max} bytes together"
+    )]
+    FullOfParameters { queue: QueueName, bytes_max: usize },
+    /// Every later submission fails the same way until the store can be written.
+    #[error(transparent)]
+    Store(StoreError),
+    #[error("the server is shutting down and accepts no actions")]
+    ShuttingDown,
+}
+
+/// Why a command had no effect on the action.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error("there is no action with the token {0}")]
+    UnknownToken(Token),
+    #[error("the action {0} is being processed; only a queued action can be cancelled, use QueueAction=Stop")]
+    Running(Token),
+    #[error("the action {token} has already ended, with the status {status}")]
+    Ended { token: Token, status: Status },
+    /// Another command is just ending the action.
+    #[error("the action {token} is about to end with the status {status}")]
+    Ending { token: Token, status: Status },
+    /// The action stays queued.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// A durable queue and its workers.
+pub struct Queue {
+    shared: Arc<Shared>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the workers and the callers share.
+struct Shared {
+    settings: Settings,
+    table: Mutex<Table>,
+    store: Store,
+    /// Full if every worker has a reason to look: nobody waits to put one more in.
+    waker: Sender<()>,
+    woken: Receiver<()>,
+    /// Set after the table was closed.
+    closing: StopFlag,
+}
+
+impl Shared {
+    /// Has one more worker look for an action.
+    fn wake(&self) {
+        // Full: as many wakes as workers lie there already.
+        let _ = self.waker.try_send(());
+    }
+}
+
+impl Queue {
+    /// Opens the queue's store, or makes it, and takes up what the last process left: what it was running is queued
+    /// again in its old place, or has ended as Error after its last attempt.
+    pub fn open(settings: Settings) -> Result<Queue, QueueError> {
+        make_directory(&settings.directory)
+            .map_err(|source| QueueError::Directory { path: settings.directory.clone(), source })?;
+        let path = settings.directory.join(format!("{}.db", settings.queue.as_str().to_ascii_lowercase()));
+        let (mut database, records) = Database::open(&path)?;
+        let mut table = Table::new(Limits {
+            waiting_max: settings.waiting_max,
+            waiting_bytes_max: WAITING_BYTES_MAX,
+            ended_max: settings.ended_max,
+            ended_age_max: settings.ended_age_max,
+        });
+        let now = Moment::now();
+        let mut writes = Vec::new();
+        for record in records {
+            let revived = record.revived(settings.attempts_max, now);
+            if let Some(revived) = &revived {
+                info!(target: "action", "Action of the last process is {} [{}]", revived.status, revived.token);
+                writes.push(Write { put: Arc::new(revived.clone()), forget: Vec::new() });
+            }
+            let record = revived.unwrap_or(record);
+            let id = record.id;
+            if !table.restore(record) {
+                let reason = format!("row {id} repeats the token of another row");
+                return Err(QueueError::Damaged { path, reason });
+            }
+        }
+        database.commit(&writes).map_err(|source| QueueError::Inaccessible { path, source })?;
+        // The rows of what this drops go with the first end that is written.
+        table.prune(now);
+
+        let (waker, woken) = bounded(settings.workers.max(1));
+        let store = Store::start(database)?;
+        let shared = Shared { settings, table: Mutex::new(table), store, waker, woken, closing: StopFlag::new() };
+        Ok(Queue { shared: Arc::new(shared), workers: Mutex::default() })
+    }
+
+    /// Starts the workers, which perform every action by `perform`. Called once: a second call panics.
+    ///
+    /// On an error, the workers that could be started work.
+    pub fn start(&self, perform: &Perform) -> Result<(), QueueError> {
+        assert!(self.workers.lock().is_empty(), "a queue is started once");
+        for number in 1..=self.shared.settings.workers {
+            let name = format!("{}-{number}", self.shared.settings.queue.as_str().to_ascii_lowercase());
+            let (shared, perform) = (Arc::clone(&self.shared), Arc::clone(perform));
+            let worker = thread::Builder::new().name(name).spawn(move || worker::work(&shared, &perform));
+            self.workers.lock().push(worker.map_err(QueueError::Thread)?);
+        }
+        Ok(())
+    }
+
+    /// Queues an action. When this returns a token, the action survives the death of the process and of the machine,
+    /// and can be seen.
+    pub fn submit(&self, submission: &Submission) -> Result<Token, SubmitError> {
+        let params: Arc<str> = submission.params.to_form().into();
+        let (reservation, token, queued_at) = self.reserve(params.len())?;
+        let record = Arc::new(Record {
+            id: reservation.id,
+            token: token.clone(),
+            status: Status::Queued,
+            priority: submission.priority,
+            claims: claims_of(&submission.claims),
+            params,
+            attempts: 0,
+            queued_at,
+            started_at: None,
+            ended_at: None,
+            error: None,
+            report: Report::default(),
+        });
+        if let Err(failure) = self.shared.store.commit(Write { put: Arc::clone(&record), forget: Vec::new() }) {
+            self.shared.table.lock().release(&reservation);
+            return Err(match failure {
+                StoreError::Closed => SubmitError::ShuttingDown,
+                StoreError::Write(_) => {
+                    error!(target: "action", "Action not queued: {failure}");
+                    SubmitError::Store(failure)
+                }
+            });
+        }
+        self.shared.table.lock().admit(&reservation, record);
+        self.shared.wake();
+        info!(target: "action", "Action queued [{token}]");
+        Ok(token)
+    }
+
+    /// The action as it is now, however many there are.
+    pub fn get(&self, token: &Token) -> Option<Snapshot> {
+        let view = self.shared.table.lock().get(token)?;
+        Some(view.snapshot())
+    }
+
+    /// Every action, the latest queued first; of one millisecond, the latest submitted first.
+    pub fn list(&self) -> Vec<Snapshot> {
+        let mut views = self.shared.table.lock().list();
+        views.sort_unstable_by_key(|view| std::cmp::Reverse((view.record.queued_at, view.record.id)));
+        views.iter().map(View::snapshot).collect()
+    }
+
+    /// Ends a queued action as Cancelled. Returns when that is durable.
+    pub fn cancel(&self, token: &Token) -> Result<Snapshot, CommandError> {
+        let record = self.shared.table.lock().cancel(token, Moment::now())?;
+        self.leave(record)
+    }
+
+    /// Asks the running action, or without a token every running one, to stop, and returns at once; they end as
+    /// Stopped when they have seen it, or as what they were about to end as. A queued one, if named, ends as Stopped
+    /// without having run.
+    pub fn stop(&self, token: Option<&Token>) -> Result<Vec<Snapshot>, CommandError> {
+        let asked = match token {
+            None => self.shared.table.lock().stop_running(),
+            Some(token) => {
+                let asked = self.shared.table.lock().stop(token, Moment::now())?;
+                match asked {
+                    StopAsked::Leaving(record) => return Ok(vec![self.leave(record)?]),
+                    StopAsked::Running(flag, view) => vec![(flag, view)],
+                }
+            }
+        };
+        for (flag, view) in &asked {
+            info!(target: "action", "Action asked to stop [{}]", view.record.token);
+            flag.set();
+        }
+        Ok(asked.iter().map(|(_, view)| view.snapshot()).collect())
+    }
+
+    /// Accepts and starts no more actions and asks the running ones to stop. Returns at once; status is answered as before.
+    ///
+    /// An action that stops because of this is queued again, and the attempt does not count.
+    pub fn shut_down(&self) {
+        let flags = self.shared.table.lock().close();
+        self.shared.closing.set();
+        for flag in flags {
+            flag.set();
+        }
+    }
+
+    /// Shuts down and waits for every thread. What has been answered and what has ended is durable then, and the
+    /// store is closed; status is still answered.
+    pub fn join(&self) {
+        self.shut_down();
+        let workers = std::mem::take(&mut *self.workers.lock());
+        for worker in workers {
+            if worker.join().is_err() {
+                error!(target: "action", "a worker of the queue ended by a panic");
+            }
+        }
+        self.shared.store.close();
+    }
+
+    fn reserve(&self, bytes: usize) -> Result<(Reservation, Token, Moment), SubmitError> {
+        let Settings { queue, token_host, waiting_max, .. } = &self.shared.settings;
+        loop {
+            let queued_at = Moment::now();
+            let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
+            let token = Token::mint(*token_host, queue, queued_at, i32::from_be_bytes([a, b, c, d]));
+            let reserved = self.shared.table.lock().reserve(&token, bytes);
+            match reserved {
+                Ok(reservation) => return Ok((reservation, token, queued_at)),
+                Err(Refusal::TokenTaken) => {}
+                Err(Refusal::Closing) => return Err(SubmitError::ShuttingDown),
+                Err(Refusal::TooManyActions) => {
+                    return Err(SubmitError::Full { queue: queue.clone(), actions_max: *waiting_max });
+                }
+                Err(Refusal::TooManyBytes) => {
+                    return Err(SubmitError::FullOfParameters { queue: queue.clone(), bytes_max: WAITING_BYTES_MAX });
+                }
+            }
+        }
+    }
+
+    /// Commits and publishes the end of an action that was taken out of the waiting ones.
+    fn leave(&self, record: Record) -> Result<Snapshot, CommandError> {
+        let record = Arc::new(record);
+        let forget = self.shared.table.lock().take_forgotten();
+        let write = Write { put: Arc::clone(&record), forget };
+        if let Err(failure) = self.shared.store.commit(write.clone()) {
+            self.shared.table.lock().abandon(record.id, write.forget);
+            self.shared.wake();
+            error!(target: "action", "Action stays queued: {failure} [{}]", record.token);
+            return Err(CommandError::Store(failure));
+        }
+        let view = View { record: Arc::clone(&record), live: None };
+        self.shared.table.lock().publish(record, Moment::now());
+        let snapshot = view.snapshot();
+        info!(target: "action", "Action ended as {} [{}]", snapshot.status, snapshot.token);
+        Ok(snapshot)
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+/// Makes the directory, and its entry in its parent durable: the store syncs only what is inside.
+fn make_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

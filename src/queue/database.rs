@@ -1,0 +1,308 @@
+//! The durable copy of the table: one SQLite file with one row for each action.
+//!
+//! Owns the schema and the reading and writing of rows. Every write is an upsert of a whole row or the deletion of one, so
+//! a write means the same whatever the row was before. The one index is the key: tokens are looked up in the table, and
+//! an index of them would cost a page for each commit.
+
+use super::record::{Record, claims_of};
+use crate::action::{Counts, Report, Status, Token};
+use crate::time::Moment;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, TransactionBehavior, params};
+use serde_json::{Map, Value, json};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Marks the file as a queue of this product: "WCqu".
+const APPLICATION_ID: i32 = 0x5743_7175;
+
+/// The schema that this version writes. A higher one is refused; a lower one will be migrated when there is one.
+const SCHEMA_VERSION: i32 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE actions (
+    id         INTEGER PRIMARY KEY, -- the order of arrival
+    token      TEXT    NOT NULL,
+    status     TEXT    NOT NULL,    -- as QueueInfo spells it
+    priority   INTEGER NOT NULL,
+    claims     TEXT    NOT NULL,    -- JSON: names that no two running actions may share
+    params     TEXT    NOT NULL,    -- application/x-www-form-urlencoded; empty once ended
+    attempts   INTEGER NOT NULL,
+    queued_ms  INTEGER NOT NULL,    -- times are milliseconds since 1970, UTC
+    started_ms INTEGER,
+    ended_ms   INTEGER,
+    error      TEXT,
+    report     TEXT    NOT NULL     -- JSON: fetchaction, and the counts other than 0 of each task
+) STRICT;
+";
+
+const PUT: &str = "
+INSERT INTO actions (id, token, status, priority, claims, params, attempts, queued_ms, started_ms, ended_ms, error, report)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+ON CONFLICT (id) DO UPDATE SET status = ?3, priority = ?4, params = ?6, attempts = ?7,
+    started_ms = ?9, ended_ms = ?10, error = ?11, report = ?12
+";
+
+const DELETE: &str = "DELETE FROM actions WHERE id = ?1";
+
+const SELECT: &str = "
+SELECT id, token, status, priority, claims, params, attempts, queued_ms, started_ms, ended_ms, error, report
+FROM actions ORDER BY id
+";
+
+/// Why a queue could not be opened. Nothing was changed on disk, except that a missing directory may have been made.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error("the directory {} of the queue cannot be made or read: {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    /// Its content is not what this product writes, or has been altered.
+    #[error("the queue {} is damaged ({reason}); restore it from a backup, or move it away to start empty", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("{} is a database of another application, not a queue; move it away or set another directory", path.display())]
+    Foreign { path: PathBuf },
+    #[error("the queue {} has schema version {found}, and this program knows versions up to {SCHEMA_VERSION}; \
+             use the program that wrote it, or a later one", path.display())]
+    Newer { path: PathBuf, found: i32 },
+    #[error("the queue {} is in use by another process; stop it, or set another directory", path.display())]
+    Locked { path: PathBuf },
+    /// The file may be sound: permissions, or the disk.
+    #[error("the queue {} cannot be opened: {source}", path.display())]
+    Inaccessible { path: PathBuf, source: rusqlite::Error },
+    #[error("a thread of the queue cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// One change of the store.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) put: Arc<Record>,
+    /// Rows to drop besides.
+    pub(super) forget: Vec<u64>,
+}
+
+/// The open file, locked against every other process until it is dropped or the process dies.
+pub(super) struct Database(Connection);
+
+impl Database {
+    /// Opens the file, or makes it if there is none, and reads every record in the order of arrival.
+    pub(super) fn open(path: &Path) -> Result<(Database, Vec<Record>), QueueError> {
+        refuse_lost_file(path)?;
+        let open = || -> Result<Opened, rusqlite::Error> {
+            let mut database = Database(connect(path)?);
+            match database.version()? {
+                // Only now: a file of somebody else stays as it is.
+                version @ (Version::Known | Version::New) => database.prepare(matches!(version, Version::New))?,
+                Version::Foreign => return Ok(Opened::Foreign),
+                Version::Newer(found) => return Ok(Opened::Newer(found)),
+            }
+            let records = database.records()?;
+            Ok(Opened::Sound(database, records))
+        };
+        let path = path.to_owned();
+        match open() {
+            Ok(Opened::Sound(database, Ok(records))) => Ok((database, records)),
+            Ok(Opened::Sound(_, Err(reason))) => Err(QueueError::Damaged { path, reason }),
+            Ok(Opened::Foreign) => Err(QueueError::Foreign { path }),
+            Ok(Opened::Newer(found)) => Err(QueueError::Newer { path, found }),
+            Err(error) => Err(refusal(path, error)),
+        }
+    }
+
+    /// Makes all `writes` durable, or none of them; the connection can be used again either way.
+    pub(super) fn commit<'a>(&mut self, writes: impl IntoIterator<Item = &'a Write>) -> Result<(), rusqlite::Error> {
+        // Dropped before its commit, the transaction is rolled back.
+        let transaction = self.0.transaction()?;
+        {
+            let mut put = transaction.prepare_cached(PUT)?;
+            let mut delete = transaction.prepare_cached(DELETE)?;
+            for Write { put: record, forget } in writes {
+                put.execute(params![
+                    signed(record.id),
+                    record.token.as_str(),
+                    record.status.as_str(),
+                    record.priority,
+                    json!(&record.claims[..]).to_string(),
+                    &*record.params,
+                    record.attempts,
+                    record.queued_at.epoch_ms(),
+                    record.started_at.map(Moment::epoch_ms),
+                    record.ended_at.map(Moment::epoch_ms),
+                    record.error,
+                    report_text(&record.report),
+                ])?;
+                for &id in forget {
+                    delete.execute([signed(id)])?;
+                }
+            }
+        }
+        transaction.commit()
+    }
+
+    /// Whose file it is. Changes nothing.
+    fn version(&self) -> Result<Version, rusqlite::Error> {
+        let number = |pragma| self.0.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+        let (application_id, version) = (number("application_id")?, number("user_version")?);
+        let is_empty = self.0.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok(match (application_id, version) {
+            (0, 0) if is_empty => Version::New,
+            (APPLICATION_ID, newer) if newer > SCHEMA_VERSION => Version::Newer(newer),
+            (APPLICATION_ID, _) => Version::Known,
+            _ => Version::Foreign,
+        })
+    }
+
+    /// Sets how the file is written, and makes the schema in a new one.
+    fn prepare(&mut self, is_new: bool) -> Result<(), rusqlite::Error> {
+        self.0.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        // Each commit is on the disk before it returns.
+        self.0.pragma_update(None, "synchronous", "FULL")?;
+        // Also without a change: from here on the lock is held for writing.
+        let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if is_new {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        }
+        // One transaction: a crash before its end leaves a file that is still new.
+        transaction.commit()
+    }
+
+    /// Every record, or what is wrong with the first row that holds none.
+    fn records(&self) -> Result<Result<Vec<Record>, String>, rusqlite::Error> {
+        let mut select = self.0.prepare(SELECT)?;
+        let mut rows = select.query([])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            match record(row)? {
+                Some(record) => records.push(record),
+                None => return Ok(Err(format!("row {} is no action", row.get::<_, i64>(0)?))),
+            }
+        }
+        Ok(Ok(records))
+    }
+
+    /// Runs a pragma, so that a test has SQLite itself refuse a write.
+    #[cfg(test)]
+    pub(super) fn pragma(&self, name: &str, value: i64) -> Result<(), rusqlite::Error> {
+        self.0.pragma_update(None, name, value)
+    }
+}
+
+enum Opened {
+    Sound(Database, Result<Vec<Record>, String>),
+    Foreign,
+    Newer(i32),
+}
+
+#[derive(Clone, Copy)]
+enum Version {
+    New,
+    Known,
+    Foreign,
+    Newer(i32),
+}
+
+/// SQLite takes an empty database for a new one and drops the log beside it, which may hold acknowledged actions.
+fn refuse_lost_file(path: &Path) -> Result<(), QueueError> {
+    let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if length(path) == 0 && length(Path::new(&log)) > 0 {
+        let reason = "the file is missing or empty, and its -wal file is not".to_owned();
+        return Err(QueueError::Damaged { path: path.to_owned(), reason });
+    }
+    Ok(())
+}
+
+fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // Whoever holds the lock holds it until it ends: waiting is of no use.
+    connection.busy_timeout(std::time::Duration::ZERO)?;
+    // Exclusive before the first access: the lock is never given back, and the log needs no shared memory file.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    Ok(connection)
+}
+
+fn refusal(path: PathBuf, source: rusqlite::Error) -> QueueError {
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => QueueError::Locked { path },
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            QueueError::Damaged { path, reason: source.to_string() }
+        }
+        // A statement that does not fit the tables, or a value that does not fit its column.
+        Some(ErrorCode::Unknown) | None => QueueError::Damaged { path, reason: source.to_string() },
+        Some(_) => QueueError::Inaccessible { path, source },
+    }
+}
+
+/// `None`: the columns have their types, and a value that is never written.
+fn record(row: &Row<'_>) -> Result<Option<Record>, rusqlite::Error> {
+    let (id, token, status): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (claims, report): (String, String) = (row.get(4)?, row.get(11)?);
+    let attempts: i64 = row.get(6)?;
+    let read = || {
+        Some((
+            u64::try_from(id).ok()?,
+            Token::parse(&token)?,
+            Status::parse(&status)?,
+            claims_of(&serde_json::from_str::<Vec<String>>(&claims).ok()?),
+            u32::try_from(attempts).ok()?,
+            report_of(&report)?,
+        ))
+    };
+    let Some((id, token, status, claims, attempts, report)) = read() else {
+        return Ok(None);
+    };
+    let moment = |column| row.get::<_, Option<i64>>(column).map(|ms| ms.map(Moment::from_epoch_ms));
+    Ok(Some(Record {
+        id,
+        token,
+        status,
+        priority: row.get(3)?,
+        claims,
+        params: row.get::<_, String>(5)?.into(),
+        attempts,
+        queued_at: Moment::from_epoch_ms(row.get(7)?),
+        started_at: moment(8)?,
+        ended_at: moment(9)?,
+        error: row.get(10)?,
+        report,
+    }))
+}
+
+fn report_text(report: &Report) -> String {
+    if *report == Report::default() {
+        return "{}".to_owned();
+    }
+    let task = |counts: &Counts| {
+        let counted = counts.values.iter().filter(|(_, value)| *value > 0);
+        let mut task: Map<String, Value> = counted.map(|&(name, value)| (name.to_owned(), value.into())).collect();
+        task.insert("task".to_owned(), counts.task.as_str().into());
+        Value::Object(task)
+    };
+    let tasks: Vec<Value> = report.tasks.iter().map(task).collect();
+    json!({ "fetchaction": report.fetch_action, "tasks": tasks }).to_string()
+}
+
+/// Reads what [`report_text`] wrote. Counts that this version does not know are passed over, absent ones are 0.
+fn report_of(text: &str) -> Option<Report> {
+    if text == "{}" {
+        return Some(Report::default());
+    }
+    let value: Value = serde_json::from_str(text).ok()?;
+    let task = |task: &Value| {
+        let count = |name| (name, task.get(name).and_then(Value::as_u64).unwrap_or(0));
+        Some(Counts { task: task.get("task")?.as_str()?.to_owned(), values: Counts::NAMES.map(count).to_vec() })
+    };
+    let tasks = value.get("tasks")?.as_array()?.iter().map(task);
+    Some(Report { fetch_action: value.get("fetchaction")?.as_str()?.to_owned(), tasks: tasks.collect::<Option<_>>()? })
+}
+
+/// The form of an id in the store. Ids count from 1 up, so they never leave the range.
+fn signed(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

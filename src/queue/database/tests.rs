@@ -1,0 +1,133 @@
+use super::super::record::tests::record;
+use super::*;
+use std::fs;
+use tempfile::TempDir;
+
+fn put(record: &Record) -> Write {
+    Write { put: Arc::new(record.clone()), forget: Vec::new() }
+}
+
+/// A directory with a sound file that holds one queued action.
+fn sound() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = directory.path().join("fetch.db");
+    let (mut database, records) = Database::open(&path).expect("a new file");
+    assert_eq!(records, []);
+    database.commit(&[put(&record(1, 0, &[]))]).expect("a writable disk");
+    (directory, path)
+}
+
+/// Opens the file without this module, changes it and closes it.
+fn alter(path: &Path, sql: &str) {
+    Connection::open(path).and_then(|connection| connection.execute_batch(sql)).expect("valid SQL");
+}
+
+fn refused(path: &Path) -> String {
+    Database::open(path).err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn a_record_is_read_back_as_it_was_written() {
+    let (_directory, path) = sound();
+    let at = |ms| Some(Moment::from_epoch_ms(ms));
+    let counts = |task: &str, seen| {
+        let values = Counts::NAMES.map(|name| (name, if name == "seen" { seen } else { 0 })).to_vec();
+        Counts { task: task.to_owned(), values }
+    };
+    let ended = Record {
+        status: Status::Error,
+        priority: i64::MIN,
+        params: "".into(),
+        attempts: 3,
+        started_at: at(5),
+        ended_at: at(-7),
+        error: Some("no \"route\"\nto host ü".to_owned()),
+        report: Report { fetch_action: "SYNCHRONIZE".to_owned(), tasks: vec![counts("NEWS", 17), counts("X", 0)] },
+        ..record(2, 0, &["NEWS", "Ü"])
+    };
+    let (mut database, _) = Database::open(&path).expect("a sound file");
+    database.commit(&[put(&record(2, 5, &["NEWS", "Ü"])), put(&ended)]).expect("a writable disk");
+    drop(database);
+
+    let (mut database, records) = Database::open(&path).expect("a sound file");
+    assert_eq!(records, [record(1, 0, &[]), ended.clone()]);
+    database.commit(&[Write { forget: vec![1], ..put(&ended) }]).expect("a writable disk");
+    drop(database);
+    assert_eq!(Database::open(&path).expect("a sound file").1, [ended]);
+}
+
+#[test]
+fn a_file_has_one_owner_at_a_time() {
+    let (_directory, path) = sound();
+    let owner = Database::open(&path).expect("a sound file");
+    assert!(refused(&path).ends_with("is in use by another process; stop it, or set another directory"));
+    drop(owner);
+    assert_eq!(refused(&path), "");
+}
+
+#[test]
+fn what_is_no_sound_queue_is_refused_and_left_as_it_is() {
+    let cases: [(&str, &str); 8] = [
+        ("PRAGMA application_id = 7; PRAGMA journal_mode = DELETE", "is a database of another application"),
+        ("PRAGMA user_version = 2", "has schema version 2, and this program knows versions up to 1"),
+        ("PRAGMA application_id = 7", "is a database of another application"),
+        ("PRAGMA application_id = 0", "is a database of another application"),
+        ("DROP TABLE actions", "no such table: actions"),
+        ("ALTER TABLE actions DROP COLUMN claims", "no such column: claims"),
+        ("UPDATE actions SET status = 'Lost'", "row 1 is no action"),
+        ("UPDATE actions SET report = '{'", "row 1 is no action"),
+    ];
+    for (sql, reason) in cases {
+        let (_directory, path) = sound();
+        alter(&path, sql);
+        let before = fs::read(&path).expect("it is there");
+        assert!(refused(&path).contains(reason), "{sql}: {}", refused(&path));
+        assert_eq!(fs::read(&path).expect("it is there"), before, "{sql}");
+    }
+}
+
+#[test]
+fn damage_to_the_bytes_is_refused() {
+    type Damage = fn(&mut Vec<u8>);
+    let cases: [(&str, Damage); 3] = [
+        ("text", |bytes| *bytes = b"[actions]\nnothing=1\n".repeat(100)),
+        ("cut", |bytes| bytes.truncate(4096)),
+        ("overwritten", |bytes| bytes[4096..].fill(0xa5)),
+    ];
+    for (name, damage) in cases {
+        let (_directory, path) = sound();
+        let mut bytes = fs::read(&path).expect("it is there");
+        damage(&mut bytes);
+        fs::write(&path, &bytes).expect("a writable disk");
+        assert!(refused(&path).contains("is damaged ("), "{name}: {}", refused(&path));
+        assert_eq!(fs::read(&path).expect("it is there"), bytes, "{name}");
+    }
+}
+
+#[test]
+fn a_log_without_its_file_is_not_dropped() {
+    let (_directory, path) = sound();
+    let log = path.with_extension("db-wal");
+    fs::write(&log, "acknowledged actions").expect("a writable disk");
+    fs::remove_file(&path).expect("it is there");
+    assert!(refused(&path).contains("its -wal file is not"), "{}", refused(&path));
+    assert!(log.exists() && !path.exists());
+}
+
+#[test]
+fn a_commit_that_fails_keeps_nothing_and_the_next_one_can_succeed() {
+    let (_directory, path) = sound();
+    let (mut database, _) = Database::open(&path).expect("a sound file");
+    let long = Record { params: "x".repeat(100_000).into(), ..record(3, 0, &[]) };
+    database.pragma("max_page_count", 3).expect("a pragma");
+    let failed = database.commit(&[put(&record(2, 0, &[])), put(&long)]);
+    let full = failed.err().and_then(|error| error.sqlite_error_code());
+    assert_eq!(full, Some(ErrorCode::DiskFull));
+
+    database.commit(&[put(&record(4, 0, &[]))]).expect("there is room for a short one");
+    database.pragma("max_page_count", 1_000).expect("a pragma");
+    database.commit(&[put(&long)]).expect("there is room again");
+    drop(database);
+    let ids: Vec<u64> = Database::open(&path).expect("a sound file").1.iter().map(|record| record.id).collect();
+    assert_eq!(ids, [1, 3, 4]);
+}
