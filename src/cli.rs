@@ -1,1 +1,370 @@
-//! (module cli)
+//! What a person types: argv to a typed [`Command`], the help texts, the exit codes, and where the configuration file is
+//! looked for. Runs nothing.
+
+mod help;
+
+use crate::action::FromParam;
+use crate::config::{Format, nearest};
+use lexopt::{Arg, Parser};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Take actions until stopped. `config` is the file given with `--config`; see [`find_config`].
+    Serve { config: Option<PathBuf> },
+    /// Crawl one site and end.
+    Fetch(Fetch),
+    /// Print [`Topic::text`].
+    Help(Topic),
+    /// Print [`version`].
+    Version,
+}
+
+/// `webconnector fetch URL`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// As typed, and not empty.
+    pub url: String,
+    /// How many links away from the start page pages are visited; `None` for no limit.
+    pub depth: Option<u32>,
+    /// The folder that documents are written to; made if it does not exist.
+    pub output: PathBuf,
+    pub format: Format,
+}
+
+/// What a help text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    Program,
+    Fetch,
+}
+
+/// How the program ends; the numbers are in every help text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Ok = 0,
+    /// Something failed while it ran.
+    Failed = 1,
+    /// The command line could not be understood; nothing was done.
+    Usage = 2,
+    /// The configuration cannot be used; nothing was done.
+    Configuration = 3,
+}
+
+/// Why a command line cannot be understood. Ends the program with [`Exit::Usage`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    #[error("there is no option {given}{}", hint(*nearest))]
+    UnknownOption { given: String, nearest: Option<&'static str> },
+    #[error("there is no command {given}{}", hint(*nearest))]
+    UnknownCommand { given: String, nearest: Option<&'static str> },
+    #[error("{given} is one too many: {after} is all that is expected")]
+    TooMany { given: String, after: &'static str },
+    #[error("{option} needs a value: {option} {value}")]
+    NoValue { option: &'static str, value: &'static str },
+    #[error("{option} is \"{given}\"; expected is {expected}")]
+    BadValue { option: &'static str, given: String, expected: &'static str },
+    #[error("{option} takes no value")]
+    UnexpectedValue { option: String },
+    #[error("{option} belongs to {place}")]
+    Misplaced { option: &'static str, place: &'static str },
+    #[error("fetch needs the URL to start at: webconnector fetch https://example.com/")]
+    NoUrl,
+}
+
+const CONFIG_NAME: &str = "webconnector.cfg";
+const FETCH_DEPTH: &str = "a whole number from 0, or -1 for no limit";
+
+/// Options, whom they belong to, and what their value is.
+const OPTIONS: [OptionSpec; 6] = [
+    OptionSpec { name: "--config", short: Some('c'), owner: Some(Topic::Program), value: Some("FILE") },
+    OptionSpec { name: "--depth", short: None, owner: Some(Topic::Fetch), value: Some("N") },
+    OptionSpec { name: "--output", short: Some('o'), owner: Some(Topic::Fetch), value: Some("DIR") },
+    OptionSpec { name: "--format", short: None, owner: Some(Topic::Fetch), value: Some("jsonl|idx") },
+    OptionSpec { name: "--help", short: Some('h'), owner: None, value: None },
+    OptionSpec { name: "--version", short: Some('V'), owner: None, value: None },
+];
+
+struct OptionSpec {
+    name: &'static str,
+    short: Option<char>,
+    /// `None` belongs to every command.
+    owner: Option<Topic>,
+    value: Option<&'static str>,
+}
+
+impl Command {
+    /// Reads the arguments that follow the program's name. Of a repeated option the last wins; `--help` and `--version`
+    /// win over everything that stands before them, and over what is missing.
+    pub fn parse<I>(args: I) -> Result<Command, UsageError>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
+        let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        let mut parser = Parser::from_args(args);
+        let mut typed = Typed::default();
+        loop {
+            let option = match parser.next().map_err(|error| unexpected(&error))? {
+                None => return typed.command(),
+                Some(Arg::Value(word)) => {
+                    typed.word(lossy(word))?;
+                    continue;
+                }
+                Some(Arg::Long(name)) => find(&format!("--{name}"), |option| option.name == format!("--{name}"))?,
+                Some(Arg::Short(letter)) => find(&format!("-{letter}"), |option| option.short == Some(letter))?,
+            };
+            match option.name {
+                "--help" => return Ok(Command::Help(typed.topic())),
+                "--version" => return Ok(Command::Version),
+                _ => typed.option(option, &mut parser)?,
+            }
+        }
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Typed {
+    is_fetch: bool,
+    url: Option<String>,
+    config: Option<PathBuf>,
+    /// -1 for no limit.
+    depth: Option<i64>,
+    output: Option<PathBuf>,
+    format: Option<Format>,
+}
+
+impl Typed {
+    fn topic(&self) -> Topic {
+        if self.is_fetch { Topic::Fetch } else { Topic::Program }
+    }
+
+    fn word(&mut self, word: String) -> Result<(), UsageError> {
+        if !self.is_fetch {
+            self.is_fetch = word == "fetch";
+            let nearest = nearest(&word, ["fetch"]).map(|_| "fetch");
+            return if self.is_fetch { Ok(()) } else { Err(UsageError::UnknownCommand { given: word, nearest }) };
+        }
+        if self.url.is_some() {
+            return Err(UsageError::TooMany { given: word, after: "one URL" });
+        }
+        self.url = Some(word).filter(|url| !url.trim().is_empty());
+        Ok(())
+    }
+
+    fn option(&mut self, option: &'static OptionSpec, parser: &mut Parser) -> Result<(), UsageError> {
+        let name = option.name;
+        let missing = UsageError::NoValue { option: name, value: option.value.unwrap_or("VALUE") };
+        let value = parser.value().map_err(|_| missing.clone())?;
+        if value.is_empty() {
+            return Err(missing);
+        }
+        let bad = |given: OsString, expected| UsageError::BadValue { option: name, given: lossy(given), expected };
+        match name {
+            "--config" => self.config = Some(value.into()),
+            "--output" => self.output = Some(value.into()),
+            "--depth" => {
+                let depth = value.to_str().and_then(|text| text.parse().ok());
+                let depth = depth.filter(|depth| (-1..=i64::from(u32::MAX)).contains(depth));
+                self.depth = Some(depth.ok_or_else(|| bad(value, FETCH_DEPTH))?);
+            }
+            _ => {
+                let format = value.to_str().and_then(Format::from_param);
+                self.format = Some(format.ok_or_else(|| bad(value, Format::EXPECTED))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn command(self) -> Result<Command, UsageError> {
+        let misplaced = OPTIONS
+            .iter()
+            .find(|option| option.owner.is_some_and(|owner| owner != self.topic()) && self.has(option.name));
+        if let Some(option) = misplaced {
+            let place = if self.is_fetch { "the server: webconnector --config FILE" } else { "webconnector fetch URL" };
+            return Err(UsageError::Misplaced { option: option.name, place });
+        }
+        if !self.is_fetch {
+            return Ok(Command::Serve { config: self.config });
+        }
+        Ok(Command::Fetch(Fetch {
+            url: self.url.ok_or(UsageError::NoUrl)?,
+            depth: self.depth.and_then(|depth| u32::try_from(depth).ok()),
+            output: self.output.unwrap_or_else(|| "output".into()),
+            format: self.format.unwrap_or_default(),
+        }))
+    }
+
+    fn has(&self, option: &str) -> bool {
+        match option {
+            "--config" => self.config.is_some(),
+            "--depth" => self.depth.is_some(),
+            "--output" => self.output.is_some(),
+            "--format" => self.format.is_some(),
+            _ => false,
+        }
+    }
+}
+
+impl Topic {
+    /// The help text, with its last newline.
+    pub fn text(self) -> &'static str {
+        match self {
+            Topic::Program => help::PROGRAM,
+            Topic::Fetch => help::FETCH,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// `webconnector 0.1.0`
+pub fn version() -> &'static str {
+    concat!("webconnector ", env!("CARGO_PKG_VERSION"))
+}
+
+/// The configuration file: the one that was asked for, else `webconnector.cfg` beside the program (as the reference
+/// has it), else in the working directory. `None` if neither exists: then the defaults hold. Whether a file can be
+/// read is not asked: one that cannot is an error that says so, not a reason to go on without it.
+pub fn find_config(asked_for: Option<&Path>, program_folder: Option<&Path>, working_folder: &Path) -> Option<PathBuf> {
+    if let Some(path) = asked_for {
+        return Some(path.to_owned());
+    }
+    let folders = program_folder.into_iter().chain([working_folder]);
+    folders.map(|folder| folder.join(CONFIG_NAME)).find(|path| path.symlink_metadata().is_ok())
+}
+
+fn find(given: &str, is_it: impl Fn(&OptionSpec) -> bool) -> Result<&'static OptionSpec, UsageError> {
+    const ALL: &[OptionSpec] = &OPTIONS;
+    ALL.iter().find(|option| is_it(option)).ok_or_else(|| UsageError::UnknownOption {
+        nearest: nearest(given, ALL.iter().map(|option| option.name)),
+        given: given.to_owned(),
+    })
+}
+
+/// The only thing the parser itself complains about between two arguments: `--help=x`.
+fn unexpected(error: &lexopt::Error) -> UsageError {
+    match error {
+        lexopt::Error::UnexpectedValue { option, .. } => UsageError::UnexpectedValue { option: option.clone() },
+        other => UsageError::UnknownOption { given: other.to_string(), nearest: None },
+    }
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or(String::new(), |name| format!("; is {name} meant?"))
+}
+
+fn lossy(text: OsString) -> String {
+    text.into_string().unwrap_or_else(|text| text.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use tempfile::TempDir;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        Command::parse(line.split_whitespace()).map_err(|error| error.to_string())
+    }
+
+    fn serve(config: Option<&str>) -> Command {
+        Command::Serve { config: config.map(PathBuf::from) }
+    }
+
+    #[test]
+    fn each_command_is_read() {
+        let fetch = |depth, output: &str, format| {
+            Command::Fetch(Fetch { url: "https://h/".into(), depth, output: output.into(), format })
+        };
+        let cases = [
+            ("", serve(None)),
+            ("--config a.cfg", serve(Some("a.cfg"))),
+            ("--config=a.cfg", serve(Some("a.cfg"))),
+            ("-c a.cfg", serve(Some("a.cfg"))),
+            ("--config a.cfg --config b.cfg", serve(Some("b.cfg"))),
+            ("fetch https://h/", fetch(None, "output", Format::Jsonl)),
+            ("fetch https://h/ --depth 2", fetch(Some(2), "output", Format::Jsonl)),
+            ("fetch --depth -1 https://h/", fetch(None, "output", Format::Jsonl)),
+            ("--depth=0 fetch https://h/ -o out --format IDX", fetch(Some(0), "out", Format::Idx)),
+            ("fetch -- https://h/", fetch(None, "output", Format::Jsonl)),
+            ("--help", Command::Help(Topic::Program)),
+            ("-h", Command::Help(Topic::Program)),
+            ("fetch --help", Command::Help(Topic::Fetch)),
+            ("fetch https://h/ -h --frobnicate", Command::Help(Topic::Fetch)),
+            ("--version", Command::Version),
+            ("-V", Command::Version),
+        ];
+        for (line, command) in cases {
+            assert_eq!(parse(line), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_what_would_be_right() {
+        let cases = [
+            ("--confg a.cfg", "there is no option --confg; is --config meant?"),
+            ("--frobnicate", "there is no option --frobnicate"),
+            ("-x", "there is no option -x"),
+            ("fech https://h/", "there is no command fech; is fetch meant?"),
+            ("start", "there is no command start"),
+            ("--config", "--config needs a value: --config FILE"),
+            ("--config=", "--config needs a value: --config FILE"),
+            ("fetch", "fetch needs the URL to start at: webconnector fetch https://example.com/"),
+            ("fetch a b", "b is one too many: one URL is all that is expected"),
+            ("fetch a --depth deep", "--depth is \"deep\"; expected is a whole number from 0, or -1 for no limit"),
+            ("fetch a --depth -2", "--depth is \"-2\"; expected is a whole number from 0, or -1 for no limit"),
+            ("fetch a --format xml", "--format is \"xml\"; expected is jsonl or idx"),
+            ("fetch a --config b", "--config belongs to the server: webconnector --config FILE"),
+            ("--depth 3", "--depth belongs to webconnector fetch URL"),
+        ];
+        for (line, message) in cases {
+            assert_eq!(parse(line), Err(message.to_owned()), "{line}");
+        }
+        let not_unicode = {
+            use std::os::unix::ffi::OsStringExt as _;
+            OsString::from_vec(b"--\xFF".to_vec())
+        };
+        assert!(Command::parse([not_unicode]).is_err());
+    }
+
+    #[test]
+    fn the_configuration_beside_the_program_comes_before_the_one_here() -> std::io::Result<()> {
+        let (program, here) = (TempDir::new()?, TempDir::new()?);
+        let find = |asked_for| find_config(asked_for, Some(program.path()), here.path());
+        assert_eq!(find(None), None);
+        fs::write(here.path().join(CONFIG_NAME), "")?;
+        assert_eq!(find(None), Some(here.path().join(CONFIG_NAME)));
+        fs::write(program.path().join(CONFIG_NAME), "")?;
+        assert_eq!(find(None), Some(program.path().join(CONFIG_NAME)));
+        assert_eq!(find(Some(Path::new("gone.cfg"))), Some("gone.cfg".into()));
+        Ok(())
+    }
+
+    #[test]
+    fn help_names_every_option_and_every_exit_code() {
+        for option in &OPTIONS {
+            for topic in [Topic::Program, Topic::Fetch] {
+                if option.owner.is_none_or(|owner| owner == topic) {
+                    let usage = option.value.map_or(option.name.to_owned(), |value| format!("{} {value}", option.name));
+                    assert!(topic.text().contains(&usage), "{usage}");
+                }
+            }
+        }
+        for topic in [Topic::Program, Topic::Fetch] {
+            assert!(topic.text().lines().all(|line| line.chars().count() <= 80), "a terminal has 80 columns");
+            for exit in [Exit::Ok, Exit::Failed, Exit::Usage] {
+                assert!(topic.text().contains(&format!("\n  {}  ", exit as u8)));
+            }
+        }
+        assert!(Topic::Program.text().contains(&format!("\n  {}  ", Exit::Configuration as u8)));
+    }
+}

@@ -1,0 +1,151 @@
+//! Every parameter of the server's own sections, and those of the reference that have no effect here.
+//! The parameters of tasks are declared where tasks are read.
+
+/// A parameter as the manual shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParameterSpec {
+    pub section: &'static str,
+    pub name: &'static str,
+    /// In words if it depends on something.
+    pub default: &'static str,
+    pub summary: &'static str,
+}
+
+/// The parameters that the server reads, section by section. `[Fetch]` takes those of `[Actions]` and wins.
+pub const PARAMETERS: &[ParameterSpec] = &[
+    spec("Server", "Host", HOST_DEFAULT, "Address on which actions are taken. A name of our own."),
+    spec("Server", "Port", "7006", "Port on which actions are taken; 0 takes a free one and the start line names it."),
+    spec("Server", "Threads", "4", "How many requests are answered at once, 1 to 256."),
+    spec("Server", "MaxInputString", "131072", "Longest URL of a request in bytes, 1024 to 16777216."),
+    spec("Service", "Host", "127.0.0.1", "Address of the service port. A name of our own."),
+    spec("Service", "ServicePort", "7007", "Port for status and stop; 0 takes a free one and the start line names it."),
+    spec("Actions", "MaximumThreads", "2", "How many actions run at once, up to 64; 0 or less is 1."),
+    spec("Actions", "MaxQueueSize", "10000", "How many actions may wait, 1 to 1000000; more are refused."),
+    spec("Actions", "MaxEndedActions", "10000", "How many ended actions QueueInfo remembers. A name of our own."),
+    spec("Actions", "MaxEndedActionAge", "30 days", "How long QueueInfo remembers an ended action. A name of our own."),
+    spec(
+        "Actions",
+        "MaxAttempts",
+        "3",
+        "How often an action is begun, 1 to 100, before one that takes the server down with it ends as Error. \
+         A name of our own.",
+    ),
+    spec("Logging", "LogLevel", "Normal", "Always, Critical, Error, Warning, Normal, Full or Debug: the least grave."),
+    spec("Logging", "LogDirectory", "logs", "Folder of application.log, action.log and synchronize.log."),
+    spec("Logging", "LogEcho", "FALSE", "Whether log lines are also written to stderr."),
+    spec("Logging", "LogMaxSizeKBs", "10240", "Size at which a log file is renamed to .log.1 and begun anew, from 1."),
+    spec("Connector", "EnableIngestion", "TRUE", "Whether documents are delivered at all."),
+    spec("Connector", "ConnectorGroup", "Connector", "Value of AUTN_GROUP in every document."),
+    spec(
+        "Ingestion",
+        "IngesterType",
+        "CFS if IngestHost is set, else Files",
+        "Where documents go: CFS, Files, or both with a comma between.",
+    ),
+    spec("Ingestion", "IngestHost", "localhost", "Host of the Connector Framework Server."),
+    spec("Ingestion", "IngestPort", "7000", "ACI port of the Connector Framework Server."),
+    spec("Ingestion", "OutputFormat", "jsonl", "Form of the files: jsonl or idx. A name of our own."),
+    spec("Ingestion", "OutputDirectory", "output", "Folder of the files. A name of our own."),
+    spec("FetchTasks", "Number", "all that are listed", "How many of the listed tasks count."),
+    spec("FetchTasks", "0", "none", "0=, 1=, ...: the tasks; each has a section of that name."),
+];
+
+const HOST_DEFAULT: &str = "0.0.0.0, or 127.0.0.1 without a configuration file";
+
+const fn spec(
+    section: &'static str,
+    name: &'static str,
+    default: &'static str,
+    summary: &'static str,
+) -> ParameterSpec {
+    ParameterSpec { section, name, default, summary }
+}
+
+/// A parameter of the reference that is read and has no effect.
+pub(super) struct Unused {
+    pub(super) section: &'static str,
+    /// `#` stands for the names `0`, `1`, …
+    pub(super) name: &'static str,
+    pub(super) weight: Weight,
+    pub(super) effect: &'static str,
+}
+
+/// What it costs that it has no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Nobody misses it: one line tells.
+    Light,
+    /// Whoever set it relies on something that does not happen.
+    Heavy,
+    /// As heavy, unless it says `FALSE`.
+    HeavyIfOn,
+}
+
+pub(super) const UNUSED: &[Unused] = &[
+    unused("Server", "AdminClients", Weight::Heavy, NO_CLIENT_LISTS),
+    unused("Server", "QueryClients", Weight::Heavy, NO_CLIENT_LISTS),
+    unused("Server", "SSLConfig", Weight::Heavy, NO_TLS),
+    unused("Server", "LogRequestTiming", Weight::Light, "requests are not timed in the log"),
+    unused("Server", "XSLTemplates", Weight::Light, "replies are not transformed"),
+    unused("Server", "AllowedOutputDirectoryCSVs", Weight::Light, "no action writes where it likes"),
+    unused("Service", "ServiceControlClients", Weight::Heavy, NO_CLIENT_LISTS),
+    unused("Service", "ServiceStatusClients", Weight::Heavy, NO_CLIENT_LISTS),
+    unused("Service", "SSLConfig", Weight::Heavy, NO_TLS),
+    unused("Service", "Access-Control-Allow-Origin", Weight::Light, "browsers of other origins are not admitted"),
+    unused("Actions", "OnStart", Weight::Heavy, NO_EVENTS),
+    unused("Actions", "OnFinish", Weight::Heavy, NO_EVENTS),
+    unused("Actions", "OnError", Weight::Heavy, NO_EVENTS),
+    unused("Actions", "OnErrorReport", Weight::Heavy, NO_EVENTS),
+    unused("Actions", "OnQueueEvent", Weight::Heavy, NO_EVENTS),
+    unused("Actions", "QueueFillingThreshold", Weight::Light, NO_EVENTS),
+    unused("Actions", "QueueEmptyingThreshold", Weight::Light, NO_EVENTS),
+    unused("Actions", "AsyncStoreLibraryDirectory", Weight::Light, OWN_STORE),
+    unused("Actions", "AsyncStoreLibraryName", Weight::Light, OWN_STORE),
+    unused("Actions", "ConnectionString", Weight::Heavy, OWN_STORE),
+    unused("Actions", "UseStringentDatastore", Weight::Light, OWN_STORE),
+    unused("Actions", "UseInMemoryDatastore", Weight::Light, OWN_STORE),
+    unused("Actions", "InMemoryDatastoreBackupIntervalMins", Weight::Light, OWN_STORE),
+    unused("Logging", "LogArchiveDirectory", Weight::Light, OWN_ROTATION),
+    unused("Logging", "LogExpireAction", Weight::Light, OWN_ROTATION),
+    unused("Logging", "LogCompressionMode", Weight::Light, OWN_ROTATION),
+    unused("Logging", "LogTypeCSVs", Weight::Light, OWN_STREAMS),
+    unused("Logging", "#", Weight::Light, OWN_STREAMS),
+    unused("Connector", "EnableScheduledTasks", Weight::HeavyIfOn, "no task runs by itself; a client starts each run"),
+    unused("Ingestion", "IngestActions", Weight::Heavy, SET_IT_FOR_TASKS),
+    unused("Ingestion", "IngestPriority", Weight::Heavy, SET_IT_FOR_TASKS),
+    unused("Ingestion", "IngestSourceConnectorFields", Weight::Heavy, SET_IT_FOR_TASKS),
+];
+
+const NO_CLIENT_LISTS: &str = "whoever reaches the port may use it; limit who can with Host or a firewall";
+const NO_TLS: &str = "the port speaks plain HTTP";
+const NO_EVENTS: &str = "no events are sent";
+const OWN_STORE: &str = "the queue is always kept on disk, in a database of its own";
+const OWN_ROTATION: &str = "a full log file is renamed to .log.1";
+const OWN_STREAMS: &str = "each stream has its file in LogDirectory";
+const SET_IT_FOR_TASKS: &str = "parameters of documents are set in a task's section, [FetchTasks] or [Default]";
+
+const fn unused(section: &'static str, name: &'static str, weight: Weight, effect: &'static str) -> Unused {
+    Unused { section, name, weight, effect }
+}
+
+/// The sections of the reference that are accepted whole and have no effect.
+pub(super) const UNUSED_SECTIONS: &[(&str, Weight, &str)] = &[
+    ("License", Weight::Light, "no licence is needed"),
+    ("Paths", Weight::Light, "nothing is looked for there"),
+    ("AuthorizationRoles", Weight::Heavy, NO_CLIENT_LISTS),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_parameter_is_declared_twice() {
+        let used = PARAMETERS.iter().map(|spec| (spec.section, spec.name));
+        let mut all: Vec<_> = used.chain(UNUSED.iter().map(|unused| (unused.section, unused.name))).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+}

@@ -1,0 +1,182 @@
+use super::*;
+use std::fs;
+use tempfile::TempDir;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    Config::build(Ini::parse(text, "webconnector.cfg")?, None, PathBuf::from("/srv/wc"), Ipv4Addr::UNSPECIFIED)
+}
+
+fn problems(text: &str) -> Vec<String> {
+    load(text).map_or_else(|error| error.to_string().lines().map(str::to_owned).collect(), |_| Vec::new())
+}
+
+fn notices(text: &str) -> Result<Vec<String>, ConfigError> {
+    Ok(load(text)?.notices.iter().map(|notice| format!("{} {}", notice.level, notice.text)).collect())
+}
+
+#[test]
+fn without_a_file_there_are_defaults_and_only_this_machine() {
+    let config = Config::default_in(Path::new("/srv/wc"));
+    let server = Server { host: "127.0.0.1".into(), port: 7006, threads: 4, request_line_bytes_max: 131_072 };
+    assert_eq!(config.server, server);
+    assert_eq!(config.service, Service { host: "127.0.0.1".into(), port: 7007 });
+    let actions = Actions {
+        threads: 2,
+        waiting_max: 10_000,
+        ended_max: 10_000,
+        ended_age_max: Duration::from_secs(30 * 86_400),
+        attempts_max: 3,
+    };
+    assert_eq!(config.actions, actions);
+    let logging = log::Settings {
+        directory: Some("/srv/wc/logs".into()),
+        level: log::Level::Normal,
+        echo: false,
+        file_bytes_max: 10_485_760,
+    };
+    assert_eq!(config.logging, logging);
+    let files = Target::Files { format: Format::Jsonl, directory: "/srv/wc/output".into() };
+    assert_eq!(config.ingestion, Ingestion { targets: vec![files], group: "Connector".into() });
+    assert!(config.tasks.is_empty() && config.notices.is_empty() && config.path.is_none());
+}
+
+#[test]
+fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("webconnector.cfg");
+    fs::write(
+        &path,
+        "[Server]\nPort=0\nTHREADS=8\nMaxInputString=64000\n[Service]\nServicePort=7107\nHost=::1\n\
+         [Actions]\nMaximumThreads=0\nMaxQueueSize=5\nMaxEndedActions=0\nMaxEndedActionAge=1week\n[Fetch]\nMaxQueueSize=7\n\
+         [Logging]\nLogLevel=full\nLogDirectory=./log files\nLogEcho=on\nLogMaxSizeKBs=1\n\
+         [Connector]\nConnectorGroup=Web\n[Ingestion]\nIngesterType=CFS,Files\nIngestHost=index.example.com\n\
+         OutputFormat=IDX\nOutputDirectory=/var/out\n[FetchTasks]\n0=Docs\n[Docs]\nUrl=http://h/\n",
+    )?;
+    let config = Config::load(&path)?;
+    let server = Server { host: "0.0.0.0".into(), port: 0, threads: 8, request_line_bytes_max: 64_000 };
+    assert_eq!(config.server, server);
+    assert_eq!(config.service, Service { host: "::1".into(), port: 7107 });
+    assert_eq!((config.actions.threads, config.actions.waiting_max, config.actions.ended_max), (1, 7, 0));
+    assert_eq!(config.actions.ended_age_max, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.logging.directory, Some(folder.path().join("./log files")));
+    assert_eq!((config.logging.level, config.logging.echo), (log::Level::Full, true));
+    assert_eq!(config.logging.file_bytes_max, 1024);
+    let cfs = Target::Cfs { host: "index.example.com".into(), port: 7000 };
+    let files = Target::Files { format: Format::Idx, directory: "/var/out".into() };
+    assert_eq!(config.ingestion, Ingestion { targets: vec![cfs, files], group: "Web".into() });
+    assert_eq!(config.tasks, ["Docs"]);
+    assert_eq!(config.notices, []);
+    assert_eq!(config.path, Some(path));
+    Ok(())
+}
+
+#[test]
+fn documents_go_to_the_framework_server_if_one_is_named() -> Outcome {
+    let targets = |text: &str| load(text).map(|config| config.ingestion.targets);
+    let cfs = Target::Cfs { host: "h".into(), port: 7001 };
+    assert_eq!(targets("[Ingestion]\nIngestHost=h\nIngestPort=7001")?, [cfs]);
+    assert_eq!(targets("[Ingestion]\nIngesterType=cfs")?, [Target::Cfs { host: "localhost".into(), port: 7000 }]);
+    assert_eq!(targets("[Connector]\nEnableIngestion=FALSE\n[Ingestion]\nIngestHost=h")?, []);
+    Ok(())
+}
+
+#[test]
+fn every_unusable_value_is_named_with_its_line() {
+    let text = "[Server]\nPort=seventy\nThreads=0\nHost=h:80\n[Actions]\nMaxEndedActionAge=long\n[Fetch]\nMaximumThreads=65\n\
+                [Logging]\nLogLevel=loud\nLogEcho=perhaps\n[Ingestion]\nIngesterType=CFS,Kafka\nIngestPort=0\n\
+                OutputFormat=xml\n[FetchTasks]\nNumber=x\n0=../Docs\n1=server\n";
+    assert_eq!(
+        problems(text),
+        [
+            "webconnector.cfg:4: [Server] Host is \"h:80\"; expected is an IP address or a host's name, without a port",
+            "webconnector.cfg:2: [Server] Port is \"seventy\"; expected is a whole number from 0 to 65535",
+            "webconnector.cfg:3: [Server] Threads is \"0\"; expected is a whole number from 1 to 256",
+            "webconnector.cfg:8: [Fetch] MaximumThreads is \"65\"; expected is a whole number, 64 or less",
+            "webconnector.cfg:6: [Actions] MaxEndedActionAge is \"long\"; expected is a duration such as 30, 90s, \
+             5 minutes or 1week 2days",
+            "webconnector.cfg:10: [Logging] LogLevel is \"loud\"; expected is Always, Critical, Error, Warning, Normal, \
+             Full or Debug",
+            "webconnector.cfg:11: [Logging] LogEcho is \"perhaps\"; expected is true or false",
+            "webconnector.cfg:13: [Ingestion] IngesterType is \"CFS,Kafka\"; expected is CFS, Files, or both with a comma \
+             between",
+            "webconnector.cfg:14: [Ingestion] IngestPort is \"0\"; expected is a whole number from 1 to 65535",
+            "webconnector.cfg:15: [Ingestion] OutputFormat is \"xml\"; expected is jsonl or idx",
+            "webconnector.cfg:17: [FetchTasks] Number is \"x\"; expected is a whole number, 0 or more",
+            "webconnector.cfg:18: [FetchTasks] 0 is \"../Docs\"; expected is a name of at most 100 letters, digits and \
+             other signs that a file's name can have",
+            "webconnector.cfg:19: [FetchTasks] 1 is \"server\"; expected is a name that is not the one of a section of \
+             the server",
+        ]
+    );
+}
+
+#[test]
+fn tasks_are_listed_with_and_without_their_number() -> Outcome {
+    let tasks = |text: &str| load(text).map(|config| config.tasks);
+    assert_eq!(tasks("[FetchTasks]\n1=News\n0=Docs\n[Docs]\n[News]")?, ["Docs", "News"]);
+    assert_eq!(tasks("[FetchTasks]\nNumber=2\n0=Docs\n1=News\nDepth=3\n[Docs]\n[News]")?, ["Docs", "News"]);
+    assert_eq!(tasks("[FetchTasks]\nNumber=1\n1=Docs\n2=News\n[Docs]\n[News]")?, ["Docs"]);
+    assert_eq!(tasks("[FetchTasks]\nDepth=3")?, [""; 0]);
+    assert_eq!(
+        notices("[FetchTasks]\nNumber=4\n0=Docs\n1=DOCS\n2=New\n[Docs]\n")?,
+        [
+            "WARN webconnector.cfg:2: Number is 4, and 3 tasks are listed",
+            "WARN webconnector.cfg:4: the task DOCS is listed before; it runs once",
+            "WARN webconnector.cfg:5: there is no section [New] for this task",
+        ]
+    );
+    Ok(())
+}
+
+#[test]
+fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
+    let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nAdminClients=127.0.0.1\n[Fetch]\nMaxQueSize=1\nOnStart=H\n\
+                [Logging]\n0=APP\nLogTypeCSVs=x\n[Connector]\nEnableScheduledTasks=FALSE\n[Ingestion]\nOutputFormat=idx\n\
+                IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n# x\n";
+    assert_eq!(
+        notices(text)?,
+        [
+            "WARN webconnector.cfg:22: taken for a comment; the comments of this file start with //",
+            "WARN webconnector.cfg:15: OutputFormat has no effect: Files is not in IngesterType",
+            "INFO webconnector.cfg:1: [License] has no effect: no licence is needed",
+            "WARN webconnector.cfg:4: [Server] Prot is not known and has no effect; is Port meant?",
+            "WARN webconnector.cfg:5: [Server] AdminClients has no effect: whoever reaches the port may use it; limit who \
+             can with Host or a firewall",
+            "WARN webconnector.cfg:7: [Fetch] MaxQueSize is not known and has no effect; is MaxQueueSize meant?",
+            "WARN webconnector.cfg:8: [Fetch] OnStart has no effect: no events are sent",
+            "INFO webconnector.cfg:10: [Logging] 0 has no effect: each stream has its file in LogDirectory",
+            "INFO webconnector.cfg:11: [Logging] LogTypeCSVs has no effect: each stream has its file in LogDirectory",
+            "INFO webconnector.cfg:13: [Connector] EnableScheduledTasks has no effect: no task runs by itself; a client \
+             starts each run",
+            "WARN webconnector.cfg:17: [Ingestion] Frobnicate is not known and has no effect",
+        ]
+    );
+    Ok(())
+}
+
+#[test]
+fn every_declared_parameter_is_read() {
+    // A value that none of them can have, so that reading it is a problem; texts and paths take any.
+    let takes_any = ["LogDirectory", "OutputDirectory", "ConnectorGroup", "0"];
+    for spec in PARAMETERS.iter().filter(|spec| !takes_any.contains(&spec.name)) {
+        let text = format!("[{}]\n{}=?!\n", spec.section, spec.name);
+        assert_eq!(problems(&text).len(), 1, "[{}] {}", spec.section, spec.name);
+    }
+}
+
+#[test]
+fn declared_defaults_are_the_defaults() -> Outcome {
+    // Setting a plain default changes nothing.
+    let is_plain = |default: &str| !default.contains(' ') || default == "30 days";
+    let specs = PARAMETERS.iter().filter(|spec| is_plain(spec.default) && spec.section != "FetchTasks");
+    // Setting IngestHost would choose CFS, and IngestPort would be without effect.
+    let specs = specs.filter(|spec| !spec.name.starts_with("Ingest"));
+    let text: Vec<String> = specs.map(|spec| format!("[{}]\n{}={}\n", spec.section, spec.name, spec.default)).collect();
+    let text = text.concat();
+    let (given, default) = (load(&text)?, load("")?);
+    assert_eq!((given.server, given.service, given.actions), (default.server, default.service, default.actions));
+    assert_eq!((given.logging, given.ingestion), (default.logging, default.ingestion));
+    Ok(())
+}
