@@ -1,6 +1,6 @@
 //! Asynchronous actions: accepted durably, performed by a fixed pool of threads, watched and ended by token.
 //!
-//! Owns the status map ([`table`]), its durable copy ([`store`], [`database`]) and the pool ([`worker`]). Knows neither what
+//! Owns the status map (`table`), its durable copy (`store`, `database`) and the pool (`worker`). Knows neither what
 //! actions do (their parameters are opaque, a function value performs them) nor the wire.
 //!
 //! # What is shown is durable
@@ -11,9 +11,11 @@
 //! | --- | --- | --- |
 //! | in a submission, before its commit | nothing | got no token |
 //! | after the commit, before the answer | the action, queued; it runs | got no token; the action runs although nobody waits |
-//! | after a take, before its commit | it queued, no attempt counted; nothing had run | may have seen Processing |
+//! | after a take, before its commit | it queued, no attempt counted (*) | may have seen Processing |
 //! | after that commit, before the end's | it Processing: queued again, or Error after `attempts_max` | saw Processing |
 //! | after the end's commit | how it ended | may have seen Processing, and never another end |
+//!
+//! (*) Nothing of it had run, unless it was submitted less than a second before: then it is started beside the commit.
 //!
 //! Only a start is shown before it is durable, because what a crash makes of it is what a crash makes of any
 //! running action. So an end that a client has seen stands, and a token that a client holds is known. What a client *asks*
@@ -74,7 +76,8 @@ pub struct Settings {
     /// Ended actions kept, the latest ones.
     pub ended_max: usize,
     pub ended_age_max: Duration,
-    /// How often an action is started that the process does not survive, before it is ended as Error.
+    /// How often an action is started that the process does not survive, before it is ended as Error. A death within
+    /// milliseconds of a start right after the submission may not count.
     pub attempts_max: u32,
 }
 
@@ -196,10 +199,10 @@ impl Queue {
         let path = settings.directory.join(format!("{}.db", settings.queue.as_str().to_ascii_lowercase()));
         let (mut database, records) = Database::open(&path)?;
         let mut table = Table::new(Limits {
-            waiting_max: settings.waiting_max,
-            waiting_bytes_max: WAITING_BYTES_MAX,
-            ended_max: settings.ended_max,
-            ended_age_max: settings.ended_age_max,
+            waiting: settings.waiting_max,
+            waiting_bytes: WAITING_BYTES_MAX,
+            ended: settings.ended_max,
+            ended_age: settings.ended_age_max,
         });
         let now = Moment::now();
         let mut writes = Vec::new();
@@ -269,7 +272,7 @@ impl Queue {
                 }
             });
         }
-        self.shared.table.lock().admit(&reservation, record);
+        self.shared.table.lock().admit(&reservation, &record);
         self.shared.wake();
         info!(target: "action", "Action queued [{token}]");
         Ok(token)
@@ -372,7 +375,7 @@ impl Queue {
             return Err(CommandError::Store(failure));
         }
         let view = View { record: Arc::clone(&record), live: None };
-        self.shared.table.lock().publish(record, Moment::now());
+        self.shared.table.lock().publish(&record, Moment::now());
         let snapshot = view.snapshot();
         info!(target: "action", "Action ended as {} [{}]", snapshot.status, snapshot.token);
         Ok(snapshot)

@@ -25,7 +25,7 @@ CREATE TABLE actions (
     token      TEXT    NOT NULL,
     status     TEXT    NOT NULL,    -- as QueueInfo spells it
     priority   INTEGER NOT NULL,
-    claims     TEXT    NOT NULL,    -- JSON: names that no two running actions may share
+    claims     TEXT    NOT NULL,    -- JSON: names that no two running actions may share; none once ended
     params     TEXT    NOT NULL,    -- application/x-www-form-urlencoded; empty once ended
     attempts   INTEGER NOT NULL,
     queued_ms  INTEGER NOT NULL,    -- times are milliseconds since 1970, UTC
@@ -39,7 +39,7 @@ CREATE TABLE actions (
 const PUT: &str = "
 INSERT INTO actions (id, token, status, priority, claims, params, attempts, queued_ms, started_ms, ended_ms, error, report)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-ON CONFLICT (id) DO UPDATE SET status = ?3, priority = ?4, params = ?6, attempts = ?7,
+ON CONFLICT (id) DO UPDATE SET status = ?3, priority = ?4, claims = ?5, params = ?6, attempts = ?7,
     started_ms = ?9, ended_ms = ?10, error = ?11, report = ?12
 ";
 

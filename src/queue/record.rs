@@ -27,6 +27,7 @@ pub(super) struct Record {
     pub(super) token: Token,
     pub(super) status: Status,
     pub(super) priority: i64,
+    /// Empty once the action has ended.
     pub(super) claims: Claims,
     /// The parameters as a form. Empty once the action has ended: no operation asks for them then (aci.md 3.4), and
     /// they may hold passwords.
@@ -55,7 +56,8 @@ impl Record {
             Status::Processing | Status::Paused => {}
             Status::Finished | Status::Error | Status::Cancelled | Status::Stopped => {
                 next.ended_at = Some(now);
-                next.params = "".into();
+                next.params = Arc::default();
+                next.claims = Arc::default();
             }
         }
         Some(next)
@@ -147,7 +149,8 @@ pub(super) mod tests {
         assert_eq!(running.params, queued.params);
 
         let ended = running.after(Event::Finish, at(20)).expect("running");
-        assert_eq!((ended.started_at, ended.ended_at, &*ended.params), (Some(at(10)), Some(at(20)), ""));
+        assert_eq!((ended.started_at, ended.ended_at), (Some(at(10)), Some(at(20))));
+        assert_eq!((&*ended.params, ended.claims.len()), ("", 0));
         assert_eq!(ended.after(Event::Take, at(30)), None);
 
         assert_eq!(running.put_back(at(20)), Some(queued.clone()));

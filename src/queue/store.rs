@@ -5,6 +5,7 @@
 
 use super::database::{Database, QueueError, Write};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use log::error;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -32,10 +33,12 @@ pub(super) struct Store {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+type Answer = Result<(), StoreError>;
+
 enum Job {
-    Commit(Write, Sender<Result<(), StoreError>>),
+    Commit(Write, Sender<Answer>),
     #[cfg(test)]
-    Pragma(&'static str, i64, Sender<Result<(), StoreError>>),
+    Pragma(&'static str, i64, Sender<Answer>),
 }
 
 impl Store {
@@ -49,7 +52,12 @@ impl Store {
     /// Returns when `write` is durable, or is known not to be. There is no giving up in between: then nobody
     /// would know whether it happened.
     pub(super) fn commit(&self, write: Write) -> Result<(), StoreError> {
-        self.ask(|answer| Job::Commit(write, answer))
+        self.ask(|answer| Job::Commit(write, answer))?.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Has `write` committed before any that is asked for later, and does not wait. If it fails, the log says so.
+    pub(super) fn commit_later(&self, write: Write) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Commit(write, answer)).map(drop)
     }
 
     /// Answers what has been asked, ends the thread and closes the file. Later commits fail as closed.
@@ -60,22 +68,21 @@ impl Store {
         if let Some(thread) = thread
             && thread.join().is_err()
         {
-            log::error!(target: "action", "the thread of the queue's store ended by a panic");
+            error!(target: "action", "the thread of the queue's store ended by a panic");
         }
     }
 
     #[cfg(test)]
     pub(super) fn pragma(&self, name: &'static str, value: i64) -> Result<(), StoreError> {
-        self.ask(|answer| Job::Pragma(name, value, answer))
+        self.ask(|answer| Job::Pragma(name, value, answer))?.recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    fn ask(&self, job: impl FnOnce(Sender<Result<(), StoreError>>) -> Job) -> Result<(), StoreError> {
+    /// Where the answer will come. It always does, unless the thread is gone.
+    fn ask(&self, job: impl FnOnce(Sender<Answer>) -> Job) -> Result<Receiver<Answer>, StoreError> {
         let jobs = self.jobs.lock().clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = bounded(1);
         jobs.send(job(answer)).map_err(|_| StoreError::Closed)?;
-        // Kept no longer than needed: the thread ends when the last sender is gone.
-        drop(jobs);
-        answered.recv().unwrap_or(Err(StoreError::Closed))
+        Ok(answered)
     }
 }
 
@@ -96,9 +103,12 @@ fn run(mut database: Database, incoming: &Receiver<Job>) {
             }
         }
         let done = database.commit(&writes).map_err(|error| StoreError::Write(Arc::new(error)));
+        if let Err(failure) = &done {
+            error!(target: "action", "A commit of {} changes failed: {failure}", writes.len());
+        }
         writes.clear();
         for answer in answers.drain(..) {
-            // Whoever asked waits for it; if its thread is gone, nobody misses the answer.
+            // Nobody listens to a commit for later.
             drop(answer.send(done.clone()));
         }
     }

@@ -17,10 +17,10 @@ use std::time::Duration;
 const ERROR_CHARS_MAX: usize = 2_000;
 
 pub(super) struct Limits {
-    pub(super) waiting_max: usize,
-    pub(super) waiting_bytes_max: usize,
-    pub(super) ended_max: usize,
-    pub(super) ended_age_max: Duration,
+    pub(super) waiting: usize,
+    pub(super) waiting_bytes: usize,
+    pub(super) ended: usize,
+    pub(super) ended_age: Duration,
 }
 
 pub(super) struct Table {
@@ -121,7 +121,7 @@ impl Table {
         if fresh {
             self.next_id = self.next_id.max(record.id + 1);
             self.ids.insert(record.token.clone(), record.id);
-            self.replace(Arc::new(record));
+            self.replace(&Arc::new(record));
         }
         fresh
     }
@@ -131,10 +131,10 @@ impl Table {
         if self.closing {
             return Err(Refusal::Closing);
         }
-        if self.waiting.actions() + self.reserved_actions >= self.limits.waiting_max {
+        if self.waiting.actions() + self.reserved_actions >= self.limits.waiting {
             return Err(Refusal::TooManyActions);
         }
-        if self.waiting.bytes() + self.reserved_bytes + bytes > self.limits.waiting_bytes_max {
+        if self.waiting.bytes() + self.reserved_bytes + bytes > self.limits.waiting_bytes {
             return Err(Refusal::TooManyBytes);
         }
         if self.ids.contains_key(token) {
@@ -155,7 +155,7 @@ impl Table {
     }
 
     /// Shows the action that a reservation was made for.
-    pub(super) fn admit(&mut self, reservation: &Reservation, record: Arc<Record>) {
+    pub(super) fn admit(&mut self, reservation: &Reservation, record: &Arc<Record>) {
         self.unreserve(reservation);
         self.replace(record);
     }
@@ -172,7 +172,7 @@ impl Table {
         let record = Arc::new(self.actions[&id].after(Event::Take, now).expect("what waits is queued"));
         let (stop, live) = (StopFlag::new(), Arc::new(Live::default()));
         self.running.insert(id, Run { stop: stop.clone(), live: Arc::clone(&live), stop_asked: false });
-        self.replace(Arc::clone(&record));
+        self.replace(&record);
         Some(Taken { record, stop, live })
     }
 
@@ -183,7 +183,7 @@ impl Table {
             return false;
         }
         let record = self.actions[&id].put_back(now).expect("what was taken is running");
-        self.publish(Arc::new(record), now);
+        self.publish(&Arc::new(record), now);
         true
     }
 
@@ -239,7 +239,7 @@ impl Table {
     }
 
     /// Shows `record`, which is durable, in place of what the action was. Drops ended actions beyond the limits.
-    pub(super) fn publish(&mut self, record: Arc<Record>, now: Moment) {
+    pub(super) fn publish(&mut self, record: &Arc<Record>, now: Moment) {
         self.leaving.remove(&record.id);
         self.replace(record);
         self.prune(now);
@@ -247,10 +247,10 @@ impl Table {
 
     /// Drops ended actions, the oldest first, beyond the limits of number and age.
     pub(super) fn prune(&mut self, now: Moment) {
-        let age_ms_max = i64::try_from(self.limits.ended_age_max.as_millis()).unwrap_or(i64::MAX);
+        let age_ms_max = i64::try_from(self.limits.ended_age.as_millis()).unwrap_or(i64::MAX);
         while let Some(&(ended_at, id)) = self.ended.first() {
             let age_ms = now.epoch_ms().saturating_sub(ended_at.epoch_ms());
-            if self.ended.len() <= self.limits.ended_max && age_ms <= age_ms_max {
+            if self.ended.len() <= self.limits.ended && age_ms <= age_ms_max {
                 return;
             }
             self.ended.remove(&(ended_at, id));
@@ -312,9 +312,9 @@ impl Table {
     }
 
     /// The only place where an action's record changes: takes the old one out of its index, puts the new one in.
-    fn replace(&mut self, record: Arc<Record>) {
+    fn replace(&mut self, record: &Arc<Record>) {
         let id = record.id;
-        if let Some(old) = self.actions.insert(id, Arc::clone(&record)) {
+        if let Some(old) = self.actions.insert(id, Arc::clone(record)) {
             match old.status {
                 // A leaving action was taken out when it began to leave.
                 Status::Queued if record.status.is_end() => {}
@@ -324,7 +324,7 @@ impl Table {
             }
         }
         match record.status {
-            Status::Queued => self.waiting.insert(&record),
+            Status::Queued => self.waiting.insert(record),
             Status::Processing | Status::Paused => self.held.extend(record.claims.iter().cloned()),
             Status::Finished | Status::Error | Status::Cancelled | Status::Stopped => {
                 self.ended.insert((record.ended_at.unwrap_or(record.queued_at), id));

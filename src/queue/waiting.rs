@@ -91,7 +91,9 @@ mod tests {
         ];
         for (actions, held, next) in cases {
             let mut waiting = Waiting::default();
-            actions.iter().for_each(|(id, priority, claims)| waiting.insert(&record(*id, *priority, claims)));
+            for &(id, priority, claims) in actions {
+                waiting.insert(&record(id, priority, claims));
+            }
             let held = held.iter().map(|&name| name.to_owned()).collect();
             assert_eq!(waiting.next(&held), next, "{actions:?}");
         }
@@ -101,7 +103,9 @@ mod tests {
     fn what_is_taken_out_leaves_nothing_behind() {
         let records = [record(1, 0, &["A"]), record(2, 7, &["A"]), record(3, 0, &["B"])];
         let mut waiting = Waiting::default();
-        records.iter().for_each(|record| waiting.insert(record));
+        for record in &records {
+            waiting.insert(record);
+        }
         assert_eq!((waiting.actions(), waiting.bytes()), (3, 9));
         // First the head, then the last of a group, then the rest.
         for (at, next) in [(1, Some(1)), (2, Some(1)), (0, None)] {

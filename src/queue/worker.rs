@@ -3,8 +3,9 @@
 //! Never ends an action without the store: see the crash points in [`super`].
 
 use super::database::Write;
+use super::record::Record;
 use super::table::{Outcome, Taken};
-use super::{Perform, Running, Shared, StoreError};
+use super::{Perform, PerformError, Running, Shared, StoreError};
 use crate::action::{Params, Status};
 use crate::stop::Stopped;
 use crate::time::Moment;
@@ -18,6 +19,9 @@ use std::time::Duration;
 /// How long after a failed write the next one is tried: from the first to the second, doubling.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// How long after its submission an action counts as submitted just now.
+const FRESH_MS: i64 = 1_000;
 
 /// How often an idle queue looks for ended actions that have grown too old.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -34,7 +38,6 @@ pub(super) fn work(shared: &Shared, perform: &Perform) {
         // What follows it in the queue may be free to run as well, and its submission woke only one worker.
         shared.wake();
         if start(shared, &taken, &mut retry) {
-            info!(target: "action", "Action started, attempt {} [{}]", taken.record.attempts, taken.record.token);
             let outcome = run(&taken, perform);
             settle(shared, &taken, outcome);
         }
@@ -52,37 +55,49 @@ fn wait(shared: &Shared) {
 
 /// Records the attempt, so that an action that kills the process is not tried for ever. `false`: it could not be, the
 /// action is back in the queue (or has been stopped meanwhile), and the wait before the next try is over.
-fn start(shared: &Shared, taken: &Taken, retry: &mut Retry) -> bool {
-    let token = &taken.record.token;
-    let write = Write { put: Arc::clone(&taken.record), forget: Vec::new() };
-    match shared.store.commit(write) {
+///
+/// An action that was submitted just now starts while its attempt is being recorded: the store has just been seen to work,
+/// and a client that watches an idle connector waits for one disk write instead of two. If the process dies
+/// before the record is there, the action is soon too old for this, so the attempts still come to an end.
+fn start(shared: &Shared, action: &Taken, retry: &mut Retry) -> bool {
+    let token = &action.record.token;
+    let write = Write { put: Arc::clone(&action.record), forget: Vec::new() };
+    let recorded = if is_fresh(&action.record) { shared.store.commit_later(write) } else { shared.store.commit(write) };
+    match recorded {
         Ok(()) => {
             *retry = Retry::default();
+            info!(target: "action", "Action started, attempt {} [{token}]", action.record.attempts);
             return true;
         }
         Err(failure) => error!(target: "action", "Action not started, tried again later: {failure} [{token}]"),
     }
-    let given_back = shared.table.lock().give_back(taken.record.id, Moment::now());
+    let given_back = shared.table.lock().give_back(action.record.id, Moment::now());
     if !given_back {
         // A client was told that it stops; it must not run again.
-        settle(shared, taken, Outcome::Returned(Err(super::PerformError::Stopped)));
+        settle(shared, action, Outcome::Returned(Err(PerformError::Stopped)));
     } else if retry.wait(shared).is_ok() {
-        // Whoever looked meanwhile found the action taken.
+        // Whoever looked meanwhile found it taken.
         shared.wake();
     }
     false
 }
 
-fn run(taken: &Taken, perform: &Perform) -> Outcome {
+/// Whether this is the first start, right after the submission; false also if the clock was set back.
+fn is_fresh(started: &Record) -> bool {
+    let waited_ms = started.started_at.map(|at| at.epoch_ms().saturating_sub(started.queued_at.epoch_ms()));
+    started.attempts == 1 && waited_ms.is_some_and(|ms| (0..FRESH_MS).contains(&ms))
+}
+
+fn run(action: &Taken, perform: &Perform) -> Outcome {
     let running = Running {
-        token: taken.record.token.clone(),
-        params: Params::from_form(&taken.record.params),
-        attempt: taken.record.attempts,
-        stop: taken.stop.clone(),
-        live: Arc::clone(&taken.live),
+        token: action.record.token.clone(),
+        params: Params::from_form(&action.record.params),
+        attempt: action.record.attempts,
+        stop: action.stop.clone(),
+        live: Arc::clone(&action.live),
     };
     if running.stop.is_set() {
-        return Outcome::Returned(Err(super::PerformError::Stopped));
+        return Outcome::Returned(Err(PerformError::Stopped));
     }
     // Nothing that it could leave half changed is used again: `running` is dropped, and `live` only counts.
     match catch_unwind(AssertUnwindSafe(|| perform(&running))) {
@@ -98,12 +113,12 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 /// Commits how the action ended, then shows it. While the store cannot be written the action stays as it is, running,
 /// with its counts; if the queue is shut down meanwhile, the next process finds it as if it had crashed.
-fn settle(shared: &Shared, taken: &Taken, outcome: Outcome) {
-    let report = taken.live.report();
-    let token = &taken.record.token;
+fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
+    let report = action.live.report();
+    let token = &action.record.token;
     let write = {
         let mut table = shared.table.lock();
-        let record = table.settled(taken.record.id, outcome, report, Moment::now());
+        let record = table.settled(action.record.id, outcome, report, Moment::now());
         Write { put: Arc::new(record), forget: table.take_forgotten() }
     };
     let mut retry = Retry::default();
@@ -116,7 +131,7 @@ fn settle(shared: &Shared, taken: &Taken, outcome: Outcome) {
         let (Ok(()) | Err(Stopped)) = retry.wait(shared);
     }
     let record = write.put;
-    shared.table.lock().publish(Arc::clone(&record), Moment::now());
+    shared.table.lock().publish(&record, Moment::now());
     // The claims that it held may have kept others waiting.
     shared.wake();
     match (&record.status, &record.error) {
@@ -141,5 +156,52 @@ impl Retry {
         let pause = self.0;
         self.0 = (pause * 2).min(RETRY_MAX);
         shared.closing.sleep(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::record;
+    use super::super::{Queue, Submission, tests::settings};
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn only_a_first_start_right_after_the_submission_is_fresh() {
+        let cases = [(1, 0, true), (1, FRESH_MS - 1, true), (1, FRESH_MS, false), (1, -1, false), (2, 0, false)];
+        for (attempts, waited_ms, fresh) in cases {
+            let queued = record(5, 0, &[]);
+            let started_at = Some(Moment::from_epoch_ms(queued.queued_at.epoch_ms() + waited_ms));
+            assert_eq!(is_fresh(&Record { attempts, started_at, ..queued }), fresh, "{attempts} {waited_ms}");
+        }
+    }
+
+    #[test]
+    fn a_start_that_cannot_be_recorded_is_undone_and_a_stop_in_time_prevents_it()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let directory = TempDir::new()?;
+        let queue = Queue::open(settings(directory.path()))?;
+        let shared = &queue.shared;
+        let token = queue.submit(&Submission::default())?;
+        let status = || queue.get(&token).map(|action| action.status);
+        let refuse_writes = |refuse: bool| shared.store.pragma("query_only", i64::from(refuse));
+        let later = Moment::from_epoch_ms(Moment::now().epoch_ms() + FRESH_MS);
+        let take = || shared.table.lock().take(later).ok_or("it waits");
+        let mut retry = Retry(Duration::from_millis(1));
+
+        let action = take()?;
+        assert_eq!(status(), Some(Status::Processing));
+        refuse_writes(true)?;
+        assert!(!start(shared, &action, &mut retry));
+        assert_eq!((status(), retry.0), (Some(Status::Queued), Duration::from_millis(2)));
+
+        refuse_writes(false)?;
+        let action = take()?;
+        queue.stop(Some(&token))?;
+        assert!(start(shared, &action, &mut retry));
+        let untouched: Perform = Arc::new(|_| unreachable!("it was asked to stop"));
+        settle(shared, &action, run(&action, &untouched));
+        assert_eq!((status(), retry.0), (Some(Status::Stopped), RETRY_FIRST));
+        Ok(())
     }
 }

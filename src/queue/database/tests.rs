@@ -38,15 +38,16 @@ fn a_record_is_read_back_as_it_was_written() {
         status: Status::Error,
         priority: i64::MIN,
         params: "".into(),
+        claims: claims_of(&["NEWS".to_owned(), "Ü".to_owned()]),
         attempts: 3,
         started_at: at(5),
         ended_at: at(-7),
         error: Some("no \"route\"\nto host ü".to_owned()),
         report: Report { fetch_action: "SYNCHRONIZE".to_owned(), tasks: vec![counts("NEWS", 17), counts("X", 0)] },
-        ..record(2, 0, &["NEWS", "Ü"])
+        ..record(2, 0, &[])
     };
     let (mut database, _) = Database::open(&path).expect("a sound file");
-    database.commit(&[put(&record(2, 5, &["NEWS", "Ü"])), put(&ended)]).expect("a writable disk");
+    database.commit(&[put(&record(2, 5, &["OLD"])), put(&ended)]).expect("a writable disk");
     drop(database);
 
     let (mut database, records) = Database::open(&path).expect("a sound file");

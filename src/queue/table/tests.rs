@@ -3,8 +3,8 @@ use super::*;
 use proptest::prelude::*;
 
 fn table(waiting_max: usize, ended_max: usize) -> Table {
-    let ended_age_max = Duration::from_millis(1_000);
-    Table::new(Limits { waiting_max, waiting_bytes_max: 1_000, ended_max, ended_age_max })
+    let ended_age = Duration::from_secs(1);
+    Table::new(Limits { waiting: waiting_max, waiting_bytes: 1_000, ended: ended_max, ended_age })
 }
 
 fn at(ms: i64) -> Moment {
@@ -14,7 +14,7 @@ fn at(ms: i64) -> Moment {
 /// Queues `record` as a submission does.
 fn submit(table: &mut Table, record: Record) -> Result<(), Refusal> {
     let reservation = table.reserve(&record.token, record.params.len())?;
-    table.admit(&reservation, Arc::new(Record { id: reservation.id, ..record }));
+    table.admit(&reservation, &Arc::new(Record { id: reservation.id, ..record }));
     Ok(())
 }
 
@@ -22,7 +22,7 @@ fn submit(table: &mut Table, record: Record) -> Result<(), Refusal> {
 fn settle(table: &mut Table, id: u64, outcome: Outcome, now: Moment) -> Status {
     let record = table.settled(id, outcome, Report::default(), now);
     let status = record.status;
-    table.publish(Arc::new(record), now);
+    table.publish(&Arc::new(record), now);
     status
 }
 
@@ -115,10 +115,12 @@ fn commands_name_what_stands_in_their_way() {
     let records = [record(1, 0, &[]), record(2, 0, &[])];
     let token = &records[0].token;
     assert!(matches!(table.cancel(token, at(1)), Err(CommandError::UnknownToken(_))));
-    records.iter().for_each(|record| submit(&mut table, record.clone()).expect("there is room"));
-    let taken = table.take(at(2)).expect("two wait");
+    for record in &records {
+        submit(&mut table, record.clone()).expect("there is room");
+    }
+    let first = table.take(at(2)).expect("two wait");
     assert!(matches!(table.cancel(token, at(3)), Err(CommandError::Running(_))));
-    assert!(!taken.stop.is_set());
+    assert!(!first.stop.is_set());
     assert_eq!(table.stop_running().len(), 1);
     assert_eq!(settle(&mut table, 1, done(), at(4)), Status::Finished);
     assert!(matches!(table.stop(token, at(5)), Err(CommandError::Ended { status: Status::Finished, .. })));
@@ -234,7 +236,9 @@ proptest! {
                     let next = model.next();
                     let taken = table.take(now).map(|taken| taken.record.id);
                     prop_assert_eq!(taken, next.map(|next| model.0[next].0.id));
-                    next.into_iter().for_each(|next| model.0[next].1 = Status::Processing);
+                    if let Some(next) = next {
+                        model.0[next].1 = Status::Processing;
+                    }
                 }
                 Step::Settle { which } => {
                     if let Some(at) = model.pick(Status::Processing, which) {
@@ -251,7 +255,7 @@ proptest! {
                 Step::Cancel { which } => {
                     if let Some(at) = model.pick(Status::Queued, which) {
                         let record = table.cancel(&model.0[at].0.token, now);
-                        table.publish(Arc::new(record.expect("it is queued")), now);
+                        table.publish(&Arc::new(record.expect("it is queued")), now);
                         model.0[at].1 = Status::Cancelled;
                     }
                 }
