@@ -36,6 +36,7 @@ const OUTPUT_BYTES: usize = 16 * 1024;
 const HEAD_BYTES_MAX: usize = INPUT_BYTES - 1;
 /// Most of a declared length that is reserved before the bytes are there.
 const RESERVED_BYTES_MAX: u64 = 1024 * 1024;
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Content codings that would have to be undone before a body can be read (IANA HTTP Content Coding Registry).
 const CODINGS: [&str; 9] = ["gzip", "x-gzip", "br", "deflate", "compress", "x-compress", "zstd", "dcb", "dcz"];
 
@@ -44,7 +45,8 @@ const CODINGS: [&str; 9] = ["gzip", "x-gzip", "br", "deflate", "compress", "x-co
 pub struct Settings {
     /// Control characters, which no header can carry, are left out.
     pub user_agent: String,
-    /// For resolving the name, and again for connecting with TLS.
+    /// For resolving the name, and again for connecting with TLS. At most a day, as the next one: a clock holds no more
+    /// than so many years.
     pub connect_timeout: Duration,
     /// From the start of the request to the end of the body.
     pub page_timeout: Duration,
@@ -68,7 +70,7 @@ impl Default for Settings {
 
 /// Asks for a body only if it is another one than last time. A condition that no header can carry is left out, which
 /// costs a transfer and no more.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
     /// The `ETag` of the copy at hand, as it came.
     pub etag: Option<String>,
@@ -118,6 +120,8 @@ impl Client {
     }
 
     fn with_names(settings: &Settings, stop: &StopFlag, names: Arc<Names>) -> Client {
+        let connect_timeout = settings.connect_timeout.min(TIMEOUT_MAX);
+        let page_timeout = settings.page_timeout.min(TIMEOUT_MAX);
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -128,9 +132,9 @@ impl Client {
             .max_response_header_size(HEAD_BYTES_MAX)
             .max_idle_connections(settings.idle_connections_max)
             .max_idle_connections_per_host(settings.idle_connections_max)
-            .timeout_global(Some(settings.page_timeout))
-            .timeout_resolve(Some(settings.connect_timeout))
-            .timeout_connect(Some(settings.connect_timeout))
+            .timeout_global(Some(page_timeout))
+            .timeout_resolve(Some(connect_timeout))
+            .timeout_connect(Some(connect_timeout))
             .build();
         let connector = FlaggedConnector { stop: stop.clone(), tls: RustlsConnector::default() };
         let resolver = FlaggedResolver { names, stop: stop.clone() };
@@ -140,7 +144,7 @@ impl Client {
             stop: stop.clone(),
             user_agent: HeaderValue::from_bytes(user_agent.as_bytes())
                 .expect("any text without control characters can be a header's value"),
-            page_timeout: settings.page_timeout,
+            page_timeout,
             body_bytes_max: settings.body_bytes_max,
         }))
     }
@@ -158,10 +162,10 @@ impl Inner {
 
     /// One request and its response, on a second connection if the first had been given up by the server meanwhile.
     fn exchange(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
-        let deadline = Instant::now() + self.page_timeout;
+        let started = Instant::now();
         let head = match self.send(self.request(method, url, fields)?, body) {
             Err(ureq::Error::Other(other)) if other.is::<Stale>() && method == Method::GET => {
-                let left = deadline.saturating_duration_since(Instant::now());
+                let left = self.page_timeout.saturating_sub(started.elapsed());
                 let again = self.agent.configure_request(self.request(method, url, fields)?);
                 // An idle age of zero is no kept connection at all: the others are probably closed as well.
                 self.send(again.timeout_global(Some(left)).max_idle_age(Duration::ZERO).build(), body)

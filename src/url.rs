@@ -78,6 +78,13 @@ pub fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
 }
 
+/// The [`origin`] of a URL in canonical form that is a text.
+pub fn origin_of(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let path = memchr::memchr(b'/', &url.as_bytes()[authority..]);
+    path.map_or(url, |at| &url[..authority + at])
+}
+
 /// Whether two URLs are of one site: the same host and port, where a leading `www.` and the scheme do not matter.
 pub fn same_site(a: &Url, b: &Url) -> bool {
     // The port is absent where it is its scheme's default.

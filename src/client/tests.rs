@@ -365,6 +365,21 @@ fn the_next_address_is_tried_when_one_refuses() -> Outcome {
 }
 
 #[test]
+fn a_name_is_resolved_and_no_timeout_is_too_long() -> Outcome {
+    let server = Server::once("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+    let client = client_with(&Settings {
+        connect_timeout: Duration::MAX,
+        page_timeout: Duration::MAX,
+        body_bytes_max: u64::MAX,
+        ..Settings::default()
+    });
+    let url = Url::parse(&format!("http://localhost:{}/", server.address.port()))?;
+    assert_eq!(client.get(&url, &Conditions::default())?.status, 200);
+    server.join()?;
+    Ok(())
+}
+
+#[test]
 fn stop_ends_a_request_that_waits_for_anything() -> Outcome {
     /// What a server does before it tells that the client waits now.
     type Script = fn(&mut TcpStream) -> io::Result<()>;

@@ -1,6 +1,6 @@
 //! Which URLs a crawl visits and which of them it ingests (web-connector.md 2.1).
 //!
-//! Pure: knows the task's starts, depth and regular expressions. Knows no page and no `robots.txt`.
+//! Pure: knows the task's starts and regular expressions. Knows no depth, no page and no `robots.txt`.
 
 use crate::url::same_site;
 use fancy_regex::{Regex, RegexBuilder};
@@ -18,12 +18,10 @@ const BACKTRACKS_MAX: usize = 100_000;
 const COMPILED_BYTES_MAX: usize = 1024 * 1024;
 
 /// The parameters that make a scope. The regular expressions are Perl's and match a URL as a whole.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Settings {
     pub starts: Vec<Url>,
     pub stay_on_site: bool,
-    /// Links followed from a start at most; `None` is no limit.
-    pub depth: Option<u32>,
     /// `SpiderUrlMustHaveRegex`: only what matches is visited.
     pub spider_must: Option<String>,
     /// `SpiderUrlCantHaveRegex`: what matches is not visited.
@@ -39,7 +37,6 @@ impl Default for Settings {
         Settings {
             starts: Vec::new(),
             stay_on_site: true,
-            depth: None,
             spider_must: None,
             spider_cant: None,
             ingest_must: None,
@@ -60,8 +57,6 @@ pub struct BadRegex {
 /// Why a URL is not visited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OutOfScope {
-    #[error("more than {depth_max} links from a start")]
-    TooDeep { depth_max: u32 },
     #[error("on another site than every start")]
     OtherSite,
     #[error("does not match SpiderUrlMustHaveRegex")]
@@ -75,7 +70,6 @@ pub enum OutOfScope {
 pub struct Scope {
     starts: Vec<Url>,
     stay_on_site: bool,
-    depth: Option<u32>,
     spider_must: Option<Filter>,
     spider_cant: Option<Filter>,
     ingest_must: Option<Filter>,
@@ -91,17 +85,13 @@ impl Scope {
             ingest_cant: Filter::new("UrlCantHaveRegex", settings.ingest_cant)?,
             starts: settings.starts,
             stay_on_site: settings.stay_on_site,
-            depth: settings.depth,
         })
     }
 
-    /// Whether a URL found `depth` links from a start is visited. Starts are asked about as well, with depth 0: one that the
-    /// patterns exclude is not visited.
-    pub fn visits(&self, url: &Url, depth: u32) -> Result<(), OutOfScope> {
-        // The cheap questions first: this is asked for every link.
-        if let Some(depth_max) = self.depth.filter(|max| depth > *max) {
-            return Err(OutOfScope::TooDeep { depth_max });
-        }
+    /// Whether a URL is visited, if it is not too deep. Starts are asked about as well: one that the patterns exclude is
+    /// not visited.
+    pub fn visits(&self, url: &Url) -> Result<(), OutOfScope> {
+        // The cheap question first: this is asked for every link.
         if self.stay_on_site && !self.starts.iter().any(|start| same_site(start, url)) {
             return Err(OutOfScope::OtherSite);
         }
@@ -185,20 +175,6 @@ mod tests {
     }
 
     #[test]
-    fn depth_counts_links_from_a_start() -> Result<(), BadRegex> {
-        let at = url("http://site/a");
-        for (depth_max, depth, visits) in
-            [(None, 1_000_000, true), (Some(0), 0, true), (Some(0), 1, false), (Some(3), 3, true), (Some(3), 4, false)]
-        {
-            let scope = Scope::new(Settings { depth: depth_max, ..settings() })?;
-            assert_eq!(scope.visits(&at, depth).is_ok(), visits, "{depth_max:?} {depth}");
-        }
-        let scope = Scope::new(Settings { depth: Some(3), ..settings() })?;
-        assert_eq!(scope.visits(&at, 4), Err(OutOfScope::TooDeep { depth_max: 3 }));
-        Ok(())
-    }
-
-    #[test]
     fn a_crawl_stays_on_the_sites_of_its_starts() -> Result<(), BadRegex> {
         let starts = vec![url("http://site/"), url("https://www.other:8443/x")];
         let stays = Scope::new(Settings { starts: starts.clone(), ..settings() })?;
@@ -211,8 +187,8 @@ mod tests {
             ("http://sub.site/", false),
         ] {
             let expected = if on_site { Ok(()) } else { Err(OutOfScope::OtherSite) };
-            assert_eq!(stays.visits(&url(link), 1), expected, "{link}");
-            assert_eq!(anywhere.visits(&url(link), 1), Ok(()), "{link}");
+            assert_eq!(stays.visits(&url(link)), expected, "{link}");
+            assert_eq!(anywhere.visits(&url(link)), Ok(()), "{link}");
         }
         Ok(())
     }
@@ -223,18 +199,18 @@ mod tests {
         let a = url("http://site/a.html");
         let b = url("http://site/b.html");
         let scope = Scope::new(Settings { spider_cant: Some(r".*a\.html".to_owned()), ..settings() })?;
-        assert_eq!(scope.visits(&a, 1), Err(OutOfScope::SpiderCant));
-        assert_eq!(scope.visits(&b, 1), Ok(()));
+        assert_eq!(scope.visits(&a), Err(OutOfScope::SpiderCant));
+        assert_eq!(scope.visits(&b), Ok(()));
 
         let scope = Scope::new(Settings { ingest_cant: Some(r".*a\.html".to_owned()), ..settings() })?;
-        assert_eq!((scope.visits(&a, 1), scope.ingests(&a), scope.ingests(&b)), (Ok(()), false, true));
+        assert_eq!((scope.visits(&a), scope.ingests(&a), scope.ingests(&b)), (Ok(()), false, true));
 
         let scope = Scope::new(Settings { ingest_cant: Some(r"a\.html".to_owned()), ..settings() })?;
         assert!(scope.ingests(&a));
 
         let scope = Scope::new(Settings { spider_must: Some(r".*/(a|c)\.html".to_owned()), ..settings() })?;
-        assert_eq!(scope.visits(&url("http://site/"), 0), Err(OutOfScope::SpiderMust));
-        assert_eq!((scope.visits(&a, 1), scope.visits(&b, 1)), (Ok(()), Err(OutOfScope::SpiderMust)));
+        assert_eq!(scope.visits(&url("http://site/")), Err(OutOfScope::SpiderMust));
+        assert_eq!((scope.visits(&a), scope.visits(&b)), (Ok(()), Err(OutOfScope::SpiderMust)));
 
         let scope = Scope::new(Settings { ingest_must: Some(r".*a\.html".to_owned()), ..settings() })?;
         assert_eq!((scope.ingests(&a), scope.ingests(&b)), (true, false));
@@ -269,9 +245,9 @@ mod tests {
         let pattern = r"http://site/((a|aa)+)+\1!".to_owned();
         let scope = Scope::new(Settings { spider_cant: Some(pattern), ..settings() })?;
         let reported = || scope.spider_cant.as_ref().map(|filter| filter.reported.load(Ordering::Relaxed));
-        assert_eq!(scope.visits(&url("http://site/b"), 1), Ok(()));
+        assert_eq!(scope.visits(&url("http://site/b")), Ok(()));
         assert_eq!(reported(), Some(false));
-        assert_eq!(scope.visits(&url(&format!("http://site/{}", "a".repeat(60))), 1), Ok(()));
+        assert_eq!(scope.visits(&url(&format!("http://site/{}", "a".repeat(60)))), Ok(()));
         assert_eq!(reported(), Some(true));
         Ok(())
     }
@@ -289,7 +265,7 @@ mod tests {
             ("http://site/", true),
         ] {
             assert_eq!(scope.ingests(&url(link)), ingests, "{link}");
-            assert_eq!(scope.visits(&url(link), 1), Ok(()));
+            assert_eq!(scope.visits(&url(link)), Ok(()));
         }
         let scope = Scope::new(Settings { ingest_cant: Some(String::new()), ..settings() })?;
         assert!(scope.ingests(&url("http://site/a.css")), "an empty value is no filter");
