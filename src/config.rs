@@ -9,6 +9,7 @@ mod layers;
 mod line;
 mod nearest;
 mod parameters;
+mod read;
 mod value;
 
 pub use ini::{Entry, Ini, IniError, Origin, Section, Warning};
@@ -30,7 +31,7 @@ use std::time::Duration;
 pub struct Config {
     /// The file, if there is one.
     pub path: Option<PathBuf>,
-    /// The folder from which relative paths count: the file's.
+    /// The folder from which relative paths count: the file's, as an absolute path.
     pub base: PathBuf,
     pub server: Server,
     pub service: Service,
@@ -129,7 +130,9 @@ impl Config {
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let ini = Ini::read(path)?;
-        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        // Absolute, so that it stays right whatever the working directory becomes, and is never the empty path.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         Config::build(ini, Some(path.to_owned()), base, Ipv4Addr::UNSPECIFIED)
     }
 
@@ -148,7 +151,7 @@ impl Config {
         let logging = reader.logging();
         let ingestion = reader.ingestion();
         let tasks = reader.tasks();
-        reader.note_what_has_no_effect();
+        reader.note_what_has_no_effect(&tasks);
         let Reader { problems, notices, .. } = reader;
         if !problems.is_empty() {
             return Err(ConfigError::Settings(problems));
@@ -227,11 +230,10 @@ impl<'a> Reader<'a> {
 
     fn logging(&mut self) -> log::Settings {
         let section = self.layers(&["Logging"]);
-        let level = section.read_with("LogLevel", log::Level::EXPECTED, log::Level::from_param);
         let file_kib_max: u64 = self.or(section.number("LogMaxSizeKBs", 1..=u64::MAX >> 10), 10 << 10);
         log::Settings {
             directory: Some(self.path(&section, "LogDirectory", "logs")),
-            level: self.or(level, log::Level::Normal),
+            level: self.or(section.read("LogLevel"), log::Level::Normal),
             echo: self.or(section.boolean("LogEcho"), false),
             file_bytes_max: file_kib_max << 10,
         }
@@ -249,9 +251,8 @@ impl<'a> Reader<'a> {
             host: self.host(&section, "IngestHost", "localhost"),
             port: self.or(section.number("IngestPort", 1..=u16::MAX), 7000),
         };
-        let format = section.read_with("OutputFormat", Format::EXPECTED, Format::from_param);
         let files = Target::Files {
-            format: self.or(format, Format::default()),
+            format: self.or(section.read("OutputFormat"), Format::default()),
             directory: self.path(&section, "OutputDirectory", "output"),
         };
         let unused = [
@@ -311,13 +312,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing that someone wrote is passed over in silence.
-    fn note_what_has_no_effect(&mut self) {
+    fn note_what_has_no_effect(&mut self, tasks: &[String]) {
+        let sections = || PARAMETERS.iter().map(|spec| spec.section).chain(["Fetch", "Default"]);
         for section in self.ini.sections() {
             let (title, origin) = (section.name(), section.origin());
             let is_unused = |(name, ..): &&(&str, Weight, &str)| name.eq_ignore_ascii_case(title);
             if let Some((_, weight, effect)) = UNUSED_SECTIONS.iter().find(is_unused) {
                 self.note(*weight, format!("{origin}: [{title}] has no effect: {effect}"));
                 continue;
+            }
+            // A section that nobody knows may be one that an action names; a mistyped one is not.
+            let is_task = tasks.iter().any(|task| task.eq_ignore_ascii_case(title));
+            if let Some(meant) = nearest(title, sections()).filter(|_| !is_task && !is_own_section(title)) {
+                self.warn(format!("{origin}: [{title}] is not known; is [{meant}] meant?"));
             }
             // [Fetch] is [Actions] for one queue.
             let declared = if title.eq_ignore_ascii_case("Fetch") { "Actions" } else { title };

@@ -90,6 +90,13 @@ pub fn always(stream: &str, message: fmt::Arguments<'_>) {
     }
 }
 
+impl Settings {
+    /// Only on stderr: for a program that runs while someone looks, such as a single crawl.
+    pub fn stderr_only(level: Level) -> Settings {
+        Settings { directory: None, level, echo: true, file_bytes_max: 0 }
+    }
+}
+
 impl Level {
     const ALL: [Level; 7] =
         [Level::Always, Level::Critical, Level::Error, Level::Warning, Level::Normal, Level::Full, Level::Debug];
@@ -319,9 +326,8 @@ mod tests {
     #[test]
     fn the_level_and_the_source_decide_what_is_logged() {
         let seen = |level, target, record| {
-            let settings = Settings { directory: None, level, echo: true, file_bytes_max: 1 };
             let screen = Screen::default();
-            log(&Sink::new(&settings, Box::new(screen.clone())), target, record, "x");
+            log(&Sink::new(&Settings::stderr_only(level), Box::new(screen.clone())), target, record, "x");
             !screen.text().is_empty()
         };
         assert!(seen(Level::Normal, "action", log::Level::Info));

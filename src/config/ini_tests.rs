@@ -1,6 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 use std::fs;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -181,6 +182,9 @@ fn every_limit_holds() -> Result {
     files.push((&names[11], "// end"));
     assert!(read(&files)?.is_err_and(|error| error.contains("more than 1000 files")));
 
+    let many = |count: usize| (0..count).map(|n| format!("{n}=\n")).collect::<Vec<_>>().concat();
+    assert!(Ini::parse(&format!("[S]\n{}", many(ITEMS_MAX - 1)), "t").is_ok());
+    assert!(matches!(Ini::parse(&format!("[S]\n{}", many(ITEMS_MAX)), "t"), Err(IniError::TooMany { .. })));
     let huge = vec![b'/'; usize::try_from(FILE_BYTES_MAX)? + 1];
     let (_folder, main) = folder(&[("a.cfg", "")])?;
     fs::write(&main, &huge)?;
@@ -210,19 +214,6 @@ fn overrides_are_of_a_section_or_of_none() -> Result {
     assert_eq!(entries(&ini), [".depth=3", "Docs.Depth=2", "Docs.MaxPages=4"]);
     assert!(Ini::overrides([("[Docs", "1")]).is_err());
     Ok(())
-}
-
-#[test]
-fn patterns_match_as_shells_do() {
-    let cases = [("*", "", true), ("ssl*", "SSLMethod", true), ("*method", "SSLMethod", true), ("s?l", "ssl", true)];
-    for (pattern, name, is_match) in cases {
-        assert_eq!(matches(pattern, name), is_match, "{pattern} {name}");
-    }
-    for (pattern, name) in [("?", ""), ("ssl", "ssl1"), ("a*b*c", "a-c-b"), ("*x", "y")] {
-        assert!(!matches(pattern, name), "{pattern} {name}");
-    }
-    // Not exponential in its stars.
-    assert!(!matches(&"*a".repeat(200), &"a".repeat(150)));
 }
 
 proptest! {

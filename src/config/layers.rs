@@ -50,8 +50,13 @@ impl<'a> Layers<'a> {
         self.filled(name).map(|(_, entry)| value::unquoted(&entry.value))
     }
 
+    /// The value as whatever an action's parameter can be read as.
+    pub fn read<T: FromParam>(&self, name: &str) -> Result<Option<T>, BadSetting> {
+        self.read_with(name, T::EXPECTED, T::from_param)
+    }
+
     pub fn boolean(&self, name: &str) -> Result<Option<bool>, BadSetting> {
-        self.read_with(name, bool::EXPECTED, bool::from_param)
+        self.read(name)
     }
 
     /// A number in `range`, such as `1..=64` or `0..`.

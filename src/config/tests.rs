@@ -134,11 +134,11 @@ fn tasks_are_listed_with_and_without_their_number() -> Outcome {
 fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
     let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nAdminClients=127.0.0.1\n[Fetch]\nMaxQueSize=1\nOnStart=H\n\
                 [Logging]\n0=APP\nLogTypeCSVs=x\n[Connector]\nEnableScheduledTasks=FALSE\n[Ingestion]\nOutputFormat=idx\n\
-                IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n# x\n";
+                IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n[Ingestoin]\n# x\n";
     assert_eq!(
         notices(text)?,
         [
-            "WARN webconnector.cfg:22: taken for a comment; the comments of this file start with //",
+            "WARN webconnector.cfg:23: taken for a comment; the comments of this file start with //",
             "WARN webconnector.cfg:15: OutputFormat has no effect: Files is not in IngesterType",
             "INFO webconnector.cfg:1: [License] has no effect: no licence is needed",
             "WARN webconnector.cfg:4: [Server] Prot is not known and has no effect; is Port meant?",
@@ -151,6 +151,7 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
             "INFO webconnector.cfg:13: [Connector] EnableScheduledTasks has no effect: no task runs by itself; a client \
              starts each run",
             "WARN webconnector.cfg:17: [Ingestion] Frobnicate is not known and has no effect",
+            "WARN webconnector.cfg:22: [Ingestoin] is not known; is [Ingestion] meant?",
         ]
     );
     Ok(())
