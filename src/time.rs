@@ -29,6 +29,16 @@ impl Moment {
         (self.0.div_euclid(1000) - earlier.0.div_euclid(1000)).max(0)
     }
 
+    #[must_use]
+    pub fn minus_seconds(self, seconds: i64) -> Moment {
+        Moment(self.0 - seconds * 1000)
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
+    pub fn http_date(self) -> impl fmt::Display {
+        self.timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// `2015-Aug-17 17:40:49`, local time: the dates of `QueueInfo` and `TaskList` (aci.md 3.5).
     pub fn queue_date(self) -> impl fmt::Display {
         self.local("%Y-%b-%d %H:%M:%S")

@@ -117,6 +117,11 @@ impl Live {
         counts
     }
 
+    /// Pages that are known and not yet visited.
+    pub fn waiting(&self) -> u64 {
+        self.0.lock().tasks.iter().map(|counts| counts.waiting.load(Ordering::Relaxed)).sum()
+    }
+
     pub fn report(&self) -> Report {
         let live = self.0.lock();
         Report {
