@@ -1,1 +1,221 @@
-//! (module aci)
+//! The wire: what a client sends over HTTP becomes a [`Request`], and the [`Reply`] to it goes back.
+//!
+//! Every port is a [`Port`], which is bound first and then listened on. Its parts, from the network inwards: `door` accepts connections and `connection` reads
+//! whole requests within limits; `lines` pass them on to `listener`, the blocking tiny_http loop; `request` gives them
+//! a type; a [`Handler`] answers; `render` prints the answer.
+//!
+//! What a client may rely on: a request that reaches an action is answered with HTTP 200, also if the answer is an
+//! error; anything else is refused in plain text that says why. Whatever other clients do, a complete request waits
+//! for nothing but a dispatcher.
+//!
+//! Knows no queue and performs no action.
+
+mod actions;
+mod budget;
+mod chunked;
+mod connection;
+mod door;
+mod form;
+mod guests;
+mod head;
+mod lines;
+mod listener;
+mod multipart;
+mod private;
+mod refusal;
+mod render;
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS};
+pub use reply::{Element, ErrorCode, Failure, Reply};
+pub use request::{FetchAction, FetchRequest, QueueAction, Request, ServiceRequest};
+
+use crate::stop::StopFlag;
+use budget::Budget;
+use connection::Shared;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use door::Door;
+use lines::Lines;
+use listener::Listener;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Answers requests, on any of the dispatchers' threads. A panic in it ends the one request.
+pub type Handler = Arc<dyn Fn(Request, &Caller) -> Reply + Send + Sync>;
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The address at the other end of the connection, which may be a proxy's.
+    pub peer: IpAddr,
+    /// `ActionID`: what the client calls this request.
+    pub action_id: Option<String>,
+}
+
+/// Where a port listens, and its limits. A deadline is for the whole of what it names, not for each packet of it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the threads are named after: `aci` or `service`.
+    pub name: &'static str,
+    /// A name or an address; its first address that can be bound is.
+    pub host: String,
+    /// 0 takes a free one.
+    pub port: u16,
+    /// Requests answered at once, at least one.
+    pub dispatchers: usize,
+    /// Connections open at once.
+    pub connections_max: usize,
+    /// How many of these only clients on this host may use, so that an operator always gets in.
+    pub reserved_for_loopback: usize,
+    /// Connections open at once from one address other than this host.
+    pub connections_per_address_max: usize,
+    /// The request line and the headers.
+    pub head_bytes_max: usize,
+    /// The body of one request.
+    pub body_bytes_max: usize,
+    /// What all bodies and replies larger than 64 KiB may hold together.
+    pub transit_bytes_max: usize,
+    /// For the first byte of a connection, and from a head's first byte to its last.
+    pub head_deadline: Duration,
+    pub body_deadline: Duration,
+    /// For a dispatcher to become free.
+    pub answer_deadline: Duration,
+    /// For a client to take a reply, beside the time that its length takes at the rate below.
+    pub write_deadline: Duration,
+    /// The slowest rate at which a client may take a long reply.
+    pub write_bytes_per_second_min: usize,
+    /// Between two requests of a connection.
+    pub idle_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            name: "aci",
+            host: "127.0.0.1".to_owned(),
+            port: 7006,
+            dispatchers: 4,
+            connections_max: 512,
+            reserved_for_loopback: 8,
+            connections_per_address_max: 256,
+            head_bytes_max: 128 * 1024,
+            body_bytes_max: 10 * 1024 * 1024,
+            transit_bytes_max: 64 * 1024 * 1024,
+            head_deadline: Duration::from_secs(10),
+            body_deadline: Duration::from_secs(60),
+            answer_deadline: Duration::from_secs(30),
+            write_deadline: Duration::from_secs(30),
+            write_bytes_per_second_min: 64 * 1024,
+            idle_deadline: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Why a port is not open. Nothing has been left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error("the host \"{host}\" has no address: {source}")]
+    Host { host: String, source: io::Error },
+    #[error("{host}:{port} cannot be listened on: {source}")]
+    Bind { host: String, port: u16, source: io::Error },
+    #[error("the inner socket at {} cannot be used; the directory for temporary files (TMPDIR) must be writable and its path short: {source}", path.display())]
+    Inner { path: PathBuf, source: io::Error },
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A line is taken while its request waits for a dispatcher and while its answer is fetched. With two of them, requests
+/// at 32 connections waited for lines more than for dispatchers; more than four changed nothing.
+const LINES_PER_DISPATCHER: usize = 4;
+
+/// An open port. Dropping it closes it.
+pub struct Listening {
+    door: Door,
+    listener: Listener,
+    /// Set when answers are no longer awaited.
+    now: StopFlag,
+}
+
+/// A port that is bound and not yet answered: connections wait until [`Port::listen`].
+pub struct Port {
+    public: TcpListener,
+    address: SocketAddr,
+    settings: Settings,
+}
+
+/// Binds a port. Separate from listening because the port that was taken is part of what is answered.
+pub fn bind(settings: Settings) -> Result<Port, ListenError> {
+    let (host, port) = (settings.host.as_str(), settings.port);
+    let addresses = (host, port).to_socket_addrs();
+    let addresses: Vec<SocketAddr> =
+        addresses.map_err(|source| ListenError::Host { host: host.to_owned(), source })?.collect();
+    let failed = |source| ListenError::Bind { host: host.to_owned(), port, source };
+    let public = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
+    let address = public.local_addr().map_err(failed)?;
+    Ok(Port { public, address, settings })
+}
+
+impl Port {
+    /// The address that was bound, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers the actions of `table`. When this returns, connections are accepted.
+    pub fn listen(self, table: &'static [ActionSpec], handler: Handler) -> Result<Listening, ListenError> {
+        let Port { public, settings, .. } = self;
+        let listener = Listener::start(settings.name, settings.dispatchers, table, handler)?;
+        let now = StopFlag::new();
+        let count = settings.dispatchers.max(1) * LINES_PER_DISPATCHER;
+        let lines = Lines::open(&listener.path(), count, now.clone())
+            .map_err(|source| ListenError::Inner { path: listener.path(), source })?;
+        let budget = Budget::new(settings.transit_bytes_max);
+        let shared = Arc::new(Shared { settings, lines, budget, closing: StopFlag::new() });
+        let door = Door::open(public, shared)?;
+        Ok(Listening { door, listener, now })
+    }
+}
+
+impl Listening {
+    /// The address that was bound, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.door.address()
+    }
+
+    /// Stops accepting, lets the replies to requests that have arrived go out for at most half a second, then ends
+    /// every connection and joins every thread. Takes at most about a second, unless a [`Handler`] does not return:
+    /// its thread is then left to end with the process.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.door.close(Duration::from_millis(500), || self.now.set());
+        self.listener.close(Duration::from_millis(200));
+    }
+}
+
+/// Joins `threads`, all of which hold a sender of `ended` while they run. Those that have not ended `within` this time
+/// are given up, which the log says.
+fn join_within(threads: &mut Vec<JoinHandle<()>>, ended: &Receiver<Infallible>, within: Duration) {
+    let is_ended = matches!(ended.recv_timeout(within), Err(RecvTimeoutError::Disconnected));
+    for thread in threads.drain(..) {
+        if is_ended || thread.is_finished() {
+            // A panic has been printed already, and there is nobody to pass it on to.
+            let _ = thread.join();
+        } else {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            log::error!(target: "application", "the thread {name} does not end and is left behind");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The actions of each port as tables: parsing, help and the README go by them.
+
+use super::request::{FetchAction, FetchRequest, QueueAction, Request, ServiceRequest};
+use crate::action::{BadParam, Params, QueueName};
+
+/// One action: what a person reads about it, and how its parameters are read.
+#[derive(Debug)]
+pub struct ActionSpec {
+    /// In the spelling of the reference; requests may spell it in any case.
+    pub name: &'static str,
+    pub summary: &'static str,
+    /// Those of its own; [`STANDARD_PARAMS`] are accepted as well.
+    pub params: &'static [ParamSpec],
+    /// What follows `http://host:port/`.
+    pub example: &'static str,
+    others: Others,
+    parse: fn(Params) -> Result<Request, BadParam>,
+}
+
+/// One parameter of an action.
+#[derive(Debug)]
+pub struct ParamSpec {
+    pub name: &'static str,
+    pub required: bool,
+    pub summary: &'static str,
+}
+
+/// What becomes of parameters that an action's table does not list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// They belong to whoever performs the action.
+    Kept,
+    Ignored,
+}
+
+impl ActionSpec {
+    pub(super) fn parse(&self, params: Params) -> Result<Request, BadParam> {
+        (self.parse)(params)
+    }
+
+    /// Notes parameters that will be ignored: as in the reference, one that is not known is no error.
+    pub(super) fn warn_of_unknown(&self, params: &Params) {
+        if self.others == Others::Kept || !log::log_enabled!(target: "application", log::Level::Debug) {
+            return;
+        }
+        let is_known =
+            |name: &str| self.params.iter().chain(STANDARD_PARAMS).any(|known| known.name.eq_ignore_ascii_case(name));
+        for (name, _) in params.iter().filter(|(name, _)| !is_known(name)) {
+            let name: String = name.chars().take(100).collect();
+            log::debug!(target: "application", "{}: the parameter {name:?} is unknown and ignored", self.name);
+        }
+    }
+}
+
+/// Accepted by every action.
+pub static STANDARD_PARAMS: &[ParamSpec] = &[
+    optional("ActionID", "a text that follows the request through the logs"),
+    optional("ResponseFormat", "xml (the default), json or simplejson"),
+];
+
+/// The actions of the ACI port.
+pub static ACI_ACTIONS: &[ActionSpec] = &[
+    ActionSpec {
+        name: "Fetch",
+        summary: "Queues an action that runs when a thread is free, and answers its token",
+        params: &[
+            required("FetchAction", "what to do: Synchronize"),
+            optional("TaskSections", "the task sections to process, separated by commas; all of them by default"),
+            optional("Config", "a configuration file in base64, whose settings go before those of the running one"),
+        ],
+        example: "action=Fetch&FetchAction=Synchronize&TaskSections=MyTask1",
+        others: Others::Kept,
+        parse: |params| {
+            let fetch_action = FetchAction::parse(&params)?;
+            Ok(Request::Fetch(FetchRequest { fetch_action, params }))
+        },
+    },
+    ActionSpec {
+        name: "QueueInfo",
+        summary: "Tells the status of queued, running and ended actions, cancels those that wait, stops those that run",
+        params: &[
+            required("QueueName", "the queue: Fetch"),
+            required("QueueAction", "GetStatus, Cancel or Stop"),
+            optional("Token", "the action; Cancel needs it, GetStatus and Stop mean the whole queue without it"),
+        ],
+        example: "action=QueueInfo&QueueName=Fetch&QueueAction=GetStatus",
+        others: Others::Ignored,
+        parse: |params| {
+            let queue: String = params.required("QueueName")?;
+            Ok(Request::QueueInfo { queue: QueueName::new(&queue), action: QueueAction::parse(&params)? })
+        },
+    },
+    ActionSpec {
+        name: "TaskList",
+        summary: "Lists the tasks that the connector knows",
+        params: &[
+            optional("MatchName", "only tasks whose name matches"),
+            optional("MatchAction", "only tasks of a fetch action that matches"),
+        ],
+        example: "action=TaskList",
+        others: Others::Ignored,
+        parse: |params| {
+            let (match_name, match_action) = (params.optional("MatchName")?, params.optional("MatchAction")?);
+            Ok(Request::TaskList { match_name, match_action })
+        },
+    },
+    ActionSpec {
+        name: "GetStatus",
+        summary: "Tells the product, its version, its ports and the actions that it supports",
+        params: &[],
+        example: "action=GetStatus",
+        others: Others::Ignored,
+        parse: |_| Ok(Request::GetStatus),
+    },
+    ActionSpec {
+        name: "GetVersion",
+        summary: "Tells the version and how long the process has been up",
+        params: &[],
+        example: "action=GetVersion",
+        others: Others::Ignored,
+        parse: |_| Ok(Request::GetVersion),
+    },
+    ActionSpec {
+        name: "GetPid",
+        summary: "Tells the process id; a cheap probe of whether the server is alive",
+        params: &[],
+        example: "action=GetPid",
+        others: Others::Ignored,
+        parse: |_| Ok(Request::GetPid),
+    },
+];
+
+/// The actions of the service port.
+pub static SERVICE_ACTIONS: &[ActionSpec] = &[
+    ActionSpec {
+        name: "GetStatus",
+        summary: "Tells whether the process is running",
+        params: &[],
+        example: "action=GetStatus",
+        others: Others::Ignored,
+        parse: |_| Ok(Request::Service(ServiceRequest::GetStatus)),
+    },
+    ActionSpec {
+        name: "Stop",
+        summary: "Shuts the process down cleanly; running actions continue at the next start",
+        params: &[],
+        example: "action=Stop",
+        others: Others::Ignored,
+        parse: |_| Ok(Request::Service(ServiceRequest::Stop)),
+    },
+];
+
+const fn required(name: &'static str, summary: &'static str) -> ParamSpec {
+    ParamSpec { name, required: true, summary }
+}
+
+const fn optional(name: &'static str, summary: &'static str) -> ParamSpec {
+    ParamSpec { name, required: false, summary }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::parse;
+    use super::*;
+
+    #[test]
+    fn every_example_is_a_request_of_its_action() {
+        for (table, spec) in
+            [ACI_ACTIONS, SERVICE_ACTIONS].into_iter().flat_map(|table| table.iter().map(move |s| (table, s)))
+        {
+            let parsed = parse(table, &format!("/{}", spec.example), None, b"");
+            assert_eq!(parsed.action, spec.name.to_uppercase());
+            assert!(parsed.request.is_ok(), "{}", spec.example);
+        }
+    }
+
+    #[test]
+    fn what_a_table_calls_required_is_missed_when_absent() {
+        for spec in ACI_ACTIONS.iter().chain(SERVICE_ACTIONS) {
+            let needs_any = spec.params.iter().any(|param| param.required);
+            assert_eq!(spec.parse(Params::default()).is_err(), needs_any, "{}", spec.name);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! One client's connection: reads whole requests within their limits and deadlines, has each answered, writes the
+//! reply, and starts over while the client keeps the connection.
+//!
+//! Holds no dispatcher while it reads or writes. Reads no further than one request and what came in the same packet,
+//! so a client that sends ahead fills its own socket and nothing else.
+
+use super::Settings;
+use super::budget::{Budget, Held};
+use super::chunked::{Chunked, Progress};
+use super::head::{self, BodyLength, Head, Method, Scan, Version};
+use super::lines::{Answer, Lines};
+use super::refusal::Refusal;
+use crate::stop::StopFlag;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a client that was refused may go on sending before the connection is cut under it. Without this it would
+/// often see a reset instead of the reason.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What is read at once.
+const READ_BYTES: usize = 8 * 1024;
+
+/// What all connections of a door share.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) lines: Lines,
+    pub(super) budget: Arc<Budget>,
+    /// Set when the door closes: replies still go out, and no further request is read.
+    pub(super) closing: StopFlag,
+}
+
+/// A client, as its own thread and the door see it.
+pub(super) struct Peer {
+    pub(super) stream: TcpStream,
+    pub(super) ip: IpAddr,
+    /// Since when the connection has waited for the client to send or to take something, counted by a clock that
+    /// only orders; 0 while it waits for an answer.
+    waits_since: AtomicU64,
+}
+
+impl Peer {
+    pub(super) fn new(stream: TcpStream, ip: IpAddr) -> Peer {
+        Peer { stream, ip, waits_since: AtomicU64::new(tick()) }
+    }
+
+    /// Smaller is longer. `None` while an answer to the client is being made.
+    pub(super) fn waits_since(&self) -> Option<u64> {
+        Some(self.waits_since.load(Ordering::Relaxed)).filter(|since| *since != 0)
+    }
+}
+
+/// Counts up, from 1.
+fn tick() -> u64 {
+    static TICKS: AtomicU64 = AtomicU64::new(1);
+    TICKS.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Serves `peer` until either side ends the connection.
+pub(super) fn serve(peer: &Peer, shared: &Shared) {
+    let mut connection = Connection { peer, shared, pending: Vec::new() };
+    let mut is_first = true;
+    loop {
+        match connection.exchange(is_first) {
+            Ok(After::Another) => is_first = false,
+            Ok(After::Close) => return connection.linger(),
+            Err(End::Gone) => return,
+            Err(End::Refused(refusal)) => return connection.refuse(&refusal),
+        }
+    }
+}
+
+/// Tells a client that it is not served at all, and why.
+pub(super) fn turn_away(peer: &Peer, shared: &Shared, reason: &'static str) {
+    Connection { peer, shared, pending: Vec::new() }.refuse(&Refusal::Busy(reason));
+}
+
+struct Connection<'a> {
+    peer: &'a Peer,
+    shared: &'a Shared,
+    /// Read and not yet used.
+    pending: Vec<u8>,
+}
+
+enum After {
+    Another,
+    Close,
+}
+
+/// Why a connection ends before an answer.
+enum End {
+    /// The client went, was idle for too long, or the door closes. Nobody waits for a word.
+    Gone,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> End {
+        End::Refused(refusal)
+    }
+}
+
+impl Connection<'_> {
+    fn exchange(&mut self, is_first: bool) -> Result<After, End> {
+        let settings = &self.shared.settings;
+        let head = self.read_head(is_first)?;
+        let mut memory = self.shared.budget.hold();
+        let body = self.read_body(&head, &mut memory)?;
+        self.peer.waits_since.store(0, Ordering::Relaxed);
+        let answer = self.shared.lines.pass(&head, &body, self.peer.ip, settings.answer_deadline, &self.shared.budget);
+        self.peer.waits_since.store(tick(), Ordering::Relaxed);
+        let answer = answer?;
+        drop((body, memory));
+        let after = if head.keep_alive && !self.shared.closing.is_set() { After::Another } else { After::Close };
+        self.write_answer(answer, &head, &after)?;
+        Ok(after)
+    }
+
+    fn read_head(&mut self, is_first: bool) -> Result<Head, End> {
+        let settings = &self.shared.settings;
+        if self.pending.is_empty() {
+            // A large head leaves no memory behind while the connection is idle.
+            self.pending.shrink_to(READ_BYTES);
+            // Silence is no offence: who has sent nothing is told nothing.
+            let patience = if is_first { settings.head_deadline } else { settings.idle_deadline };
+            match self.fill(Instant::now() + patience, "request") {
+                Err(End::Refused(Refusal::Slow(_))) => return Err(End::Gone),
+                other => other?,
+            }
+        }
+        let deadline = Instant::now() + settings.head_deadline;
+        let mut scan = Scan::default();
+        loop {
+            // Looked at up to the limit only: what follows a short head may be a long body.
+            let within = self.pending.len().min(settings.head_bytes_max);
+            if let Some(range) = scan.advance(&self.pending[..within])? {
+                let end = range.end;
+                let head = head::parse(&self.pending[range])?;
+                self.pending.drain(..end);
+                return Ok(head);
+            }
+            if within < self.pending.len() {
+                return Err(Refusal::HeadTooLarge { bytes_max: settings.head_bytes_max }.into());
+            }
+            self.fill(deadline, "whole head of the request")?;
+        }
+    }
+
+    fn read_body(&mut self, head: &Head, memory: &mut Held) -> Result<Vec<u8>, End> {
+        let settings = &self.shared.settings;
+        let bytes_max = settings.body_bytes_max;
+        let length = match head.body {
+            BodyLength::Known(0) => return Ok(Vec::new()),
+            BodyLength::Known(length) => match usize::try_from(length) {
+                Ok(length) if length <= bytes_max => Some(length),
+                _ => return Err(Refusal::BodyTooLarge { bytes_max }.into()),
+            },
+            BodyLength::Chunked => None,
+        };
+        let deadline = Instant::now() + settings.body_deadline;
+        if head.expects_continue && self.pending.is_empty() {
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n", deadline)?;
+        }
+        match length {
+            Some(length) => self.read_known(length, deadline, memory),
+            None => self.read_chunked(bytes_max, deadline, memory),
+        }
+    }
+
+    fn read_known(&mut self, length: usize, deadline: Instant, memory: &mut Held) -> Result<Vec<u8>, End> {
+        while self.pending.len() < length {
+            self.fill(deadline, BODY)?;
+            hold(memory, self.pending.len().min(length))?;
+        }
+        let rest = self.pending.split_off(length);
+        Ok(std::mem::replace(&mut self.pending, rest))
+    }
+
+    fn read_chunked(&mut self, bytes_max: usize, deadline: Instant, memory: &mut Held) -> Result<Vec<u8>, End> {
+        let (mut chunked, mut body) = (Chunked::default(), Vec::new());
+        loop {
+            let (used, progress) = chunked.advance(&self.pending, &mut body, bytes_max)?;
+            self.pending.drain(..used);
+            if progress == Progress::End {
+                return Ok(body);
+            }
+            hold(memory, body.len())?;
+            self.fill(deadline, BODY)?;
+        }
+    }
+
+    /// Reads once, whatever is there. `what` is named to a client that does not send it before `deadline`.
+    fn fill(&mut self, deadline: Instant, what: &'static str) -> Result<(), End> {
+        let mut chunk = [0; READ_BYTES];
+        loop {
+            // The door wakes a reader that waits; one that never has to wait sees the flag here.
+            if self.shared.closing.is_set() {
+                return Err(End::Gone);
+            }
+            let Some(left) = time_left(deadline) else { return Err(Refusal::Slow(what).into()) };
+            self.peer.stream.set_read_timeout(Some(left)).map_err(|_| End::Gone)?;
+            let mut stream = &self.peer.stream;
+            match stream.read(&mut chunk) {
+                Ok(0) => return Err(End::Gone),
+                Ok(count) => {
+                    self.pending.extend_from_slice(&chunk[..count]);
+                    return Ok(());
+                }
+                // A time that ran out is seen above.
+                Err(error) if is_retried(error.kind()) => {}
+                Err(_) => return Err(End::Gone),
+            }
+        }
+    }
+
+    fn write_answer(&self, answer: Answer, head: &Head, after: &After) -> Result<(), End> {
+        const SMALL_BYTES: usize = 16 * 1024;
+        let Answer { head: mut start, body, memory: _memory } = answer;
+        match (after, head.version) {
+            (After::Close, _) => start.extend_from_slice(b"Connection: close\r\n"),
+            (After::Another, Version::Http10) => start.extend_from_slice(b"Connection: keep-alive\r\n"),
+            (After::Another, Version::Http11) => {}
+        }
+        start.extend_from_slice(b"\r\n");
+        let deadline = Instant::now() + self.write_time(body.len());
+        match head.method {
+            Method::Head => self.write(&start, deadline),
+            Method::Get | Method::Post if body.len() <= SMALL_BYTES => {
+                start.extend_from_slice(&body);
+                self.write(&start, deadline)
+            }
+            Method::Get | Method::Post => {
+                self.write(&start, deadline)?;
+                self.write(&body, deadline)
+            }
+        }
+    }
+
+    fn write_time(&self, bytes: usize) -> Duration {
+        let settings = &self.shared.settings;
+        let seconds = bytes / settings.write_bytes_per_second_min.max(1);
+        settings.write_deadline + Duration::from_secs(seconds as u64)
+    }
+
+    fn write(&self, mut bytes: &[u8], deadline: Instant) -> Result<(), End> {
+        let mut stream = &self.peer.stream;
+        while !bytes.is_empty() {
+            let Some(left) = time_left(deadline) else { return Err(End::Gone) };
+            stream.set_write_timeout(Some(left)).map_err(|_| End::Gone)?;
+            match stream.write(bytes) {
+                Ok(0) => return Err(End::Gone),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if is_retried(error.kind()) => {}
+                Err(_) => return Err(End::Gone),
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        log::debug!(target: "application", "a request from {} was refused: {refusal}", self.peer.ip);
+        if self.write(&refusal.response(), Instant::now() + LINGER).is_ok() {
+            self.linger();
+        }
+    }
+
+    /// Says that nothing more comes, and reads what the client still sends until it closes: closing over unread bytes
+    /// would reset the connection and could take the reply with it.
+    fn linger(&mut self) {
+        if self.peer.stream.shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let deadline = Instant::now() + LINGER;
+        loop {
+            self.pending.clear();
+            if self.fill(deadline, "end of the connection").is_err() {
+                return;
+            }
+        }
+    }
+}
+
+const BODY: &str = "whole body of the request";
+
+fn hold(memory: &mut Held, bytes: usize) -> Result<(), Refusal> {
+    memory.grow_to(bytes).map_err(|_| Refusal::Busy("other large requests are being read"))
+}
+
+/// `None` once `deadline` has passed; a timeout of zero would mean none at all.
+fn time_left(deadline: Instant) -> Option<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    (!left.is_zero()).then(|| left.max(Duration::from_millis(1)))
+}
+
+fn is_retried(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,271 @@
+//! What a client asks for, as types: below this module there are no parameter names to fold and none to miss.
+//!
+//! Pure. Does nothing itself: a [`Request`] is handed to whoever answers it.
+
+use super::actions::ActionSpec;
+use super::form;
+use super::render::Format;
+use super::reply::{ErrorCode, Failure};
+use crate::action::{BadParam, Params, Problem, QueueName, Token};
+
+/// A request that is complete and well-formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    Fetch(FetchRequest),
+    QueueInfo {
+        queue: QueueName,
+        action: QueueAction,
+    },
+    GetVersion,
+    GetStatus,
+    GetPid,
+    /// The tasks that are known; without a filter, all of them.
+    TaskList {
+        match_name: Option<String>,
+        match_action: Option<String>,
+    },
+    /// An action of the service port.
+    Service(ServiceRequest),
+}
+
+/// `action=Fetch`: what kind, and all other parameters, which belong to whoever performs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchRequest {
+    pub fetch_action: FetchAction,
+    /// As they came, without `action`; the standard parameters of every action are among them.
+    pub params: Params,
+}
+
+/// The kinds of fetch that the reference's connectors know. Not every connector has each: a kind that this one does
+/// not perform is refused by whoever answers, with the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FetchAction {
+    Synchronize,
+    SynchronizeGroups,
+    Collect,
+    Identifiers,
+    Insert,
+    Update,
+    /// Also spelled `Remove`.
+    Delete,
+    Stub,
+    Hold,
+    ReleaseHold,
+    View,
+}
+
+/// What `action=QueueInfo` asks of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueAction {
+    /// One action or, without a token, every action of the queue, newest first.
+    GetStatus(Option<Token>),
+    /// Only an action that has not started; a running one is stopped instead.
+    Cancel(Token),
+    /// One action or, without a token, every running action of the queue.
+    Stop(Option<Token>),
+}
+
+/// What the service port is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceRequest {
+    GetStatus,
+    /// Shut the process down cleanly.
+    Stop,
+}
+
+impl FetchAction {
+    /// Every kind, with the name that the reference gives it.
+    pub const ALL: [(FetchAction, &'static str); 11] = [
+        (FetchAction::Synchronize, "Synchronize"),
+        (FetchAction::SynchronizeGroups, "SynchronizeGroups"),
+        (FetchAction::Collect, "Collect"),
+        (FetchAction::Identifiers, "Identifiers"),
+        (FetchAction::Insert, "Insert"),
+        (FetchAction::Update, "Update"),
+        (FetchAction::Delete, "Delete"),
+        (FetchAction::Stub, "Stub"),
+        (FetchAction::Hold, "Hold"),
+        (FetchAction::ReleaseHold, "ReleaseHold"),
+        (FetchAction::View, "View"),
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        FetchAction::ALL.into_iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    pub(super) fn parse(params: &Params) -> Result<FetchAction, BadParam> {
+        let name: String = params.required("FetchAction")?;
+        let folded = if name.trim().eq_ignore_ascii_case("remove") { "Delete" } else { name.trim() };
+        let found = FetchAction::ALL.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(folded));
+        found.map(|(kind, _)| kind).ok_or_else(|| BadParam::unreadable("FetchAction", &name, "Synchronize"))
+    }
+}
+
+impl QueueAction {
+    pub(super) fn parse(params: &Params) -> Result<QueueAction, BadParam> {
+        let name: String = params.required("QueueAction")?;
+        match name.trim().to_ascii_lowercase().as_str() {
+            "getstatus" => Ok(QueueAction::GetStatus(params.optional("Token")?)),
+            "cancel" => Ok(QueueAction::Cancel(params.required("Token")?)),
+            "stop" => Ok(QueueAction::Stop(params.optional("Token")?)),
+            _ => Err(BadParam::unreadable("QueueAction", &name, "GetStatus, Cancel or Stop")),
+        }
+    }
+}
+
+/// A request as the listener needs it: what to answer, in which shape, to whom.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// The action's name in upper case; what was asked if it is unknown, empty if nothing was.
+    pub(super) action: String,
+    pub(super) format: Format,
+    pub(super) action_id: Option<String>,
+    /// The request, or what to answer instead.
+    pub(super) request: Result<Request, Failure>,
+}
+
+/// Reads one HTTP request against the actions of `table`. Never fails: whatever is wrong is an answer too.
+pub(super) fn parse(table: &[ActionSpec], target: &str, content_type: Option<&str>, body: &[u8]) -> Parsed {
+    let asked = match form::read(target, content_type, body) {
+        Ok(asked) => asked,
+        Err(bad) => {
+            // The body is unread, but the URL may still say which action this was to be.
+            let action = form::read(target, None, b"").ok().and_then(|asked| asked.action);
+            return Parsed {
+                action: printed(action.as_deref().unwrap_or_default()),
+                format: Format::default(),
+                action_id: None,
+                request: Err(Failure::new(ErrorCode::ParamInvalid, bad.to_string())),
+            };
+        }
+    };
+    let action = asked.action.unwrap_or_default();
+    let format = Format::asked(&asked.params);
+    let action_id = asked.params.optional("ActionID").ok().flatten();
+    let request = match &format {
+        Err(bad) => Err(bad.clone().into()),
+        Ok(_) => find(table, &action).and_then(|spec| {
+            spec.warn_of_unknown(&asked.params);
+            spec.parse(asked.params).map_err(Failure::from)
+        }),
+    };
+    Parsed { action: printed(&action), format: format.unwrap_or_default(), action_id, request }
+}
+
+fn find<'a>(table: &'a [ActionSpec], action: &str) -> Result<&'a ActionSpec, Failure> {
+    let names = || table.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
+    if action.is_empty() {
+        let missing = BadParam { name: "action".to_owned(), problem: Problem::Missing };
+        return Err(Failure::new(ErrorCode::ParamMissing, format!("{missing}; it is one of {}", names())));
+    }
+    table.iter().find(|spec| spec.name.eq_ignore_ascii_case(action)).ok_or_else(|| {
+        let action = printed(action);
+        Failure::new(
+            ErrorCode::NotImplemented,
+            format!("the requested action {action} was not recognised; the actions of this port are {}", names()),
+        )
+    })
+}
+
+/// A client's spelling of an action as replies quote it.
+fn printed(action: &str) -> String {
+    action.chars().take(100).collect::<String>().to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::actions::{ACI_ACTIONS, SERVICE_ACTIONS};
+    use super::*;
+
+    const TOKEN: &str = "MTAuMi4xMDUuMzQ6MTIzNDpGRVRDSDoxNDAyOTU3MzY4";
+
+    fn parsed(target: &str) -> Result<Request, Failure> {
+        parse(ACI_ACTIONS, target, None, b"").request
+    }
+
+    #[test]
+    fn requests_become_types() {
+        let token = || Token::parse(TOKEN);
+        let queue = |action| Ok(Request::QueueInfo { queue: QueueName::fetch(), action });
+        let cancel = token().map(QueueAction::Cancel).expect("the token is a token");
+        let tasks = |name: Option<&str>, action: Option<&str>| {
+            Ok(Request::TaskList { match_name: name.map(str::to_owned), match_action: action.map(str::to_owned) })
+        };
+        let table = [
+            ("/action=GetVersion", Ok(Request::GetVersion)),
+            ("/a=getstatus", Ok(Request::GetStatus)),
+            ("/?a=GETPID&ActionID=x&unknown=1", Ok(Request::GetPid)),
+            ("/action=queueinfo&queuename=fetch&queueaction=GETSTATUS", queue(QueueAction::GetStatus(None))),
+            ("/action=queueinfo&queueaction=getstatus&queuename=Fetch&token=", queue(QueueAction::GetStatus(None))),
+            ("/action=QueueInfo&QueueName=fetch&QueueAction=stop", queue(QueueAction::Stop(None))),
+            ("/action=TaskList", tasks(None, None)),
+            ("/action=TaskList&MatchName=A*&matchaction=SYNCHRONIZE", tasks(Some("A*"), Some("SYNCHRONIZE"))),
+        ];
+        for (target, expected) in table {
+            assert_eq!(parsed(target), expected, "{target}");
+        }
+        let base = "/action=QueueInfo&QueueName=Fetch";
+        assert_eq!(parsed(&format!("{base}&QueueAction=Cancel&Token={TOKEN}")), queue(cancel));
+        assert_eq!(parsed(&format!("{base}&QueueAction=Stop&Token={TOKEN}")), queue(QueueAction::Stop(token())));
+        assert_eq!(
+            parsed(&format!("{base}&QueueAction=GetStatus&Token={TOKEN}")),
+            queue(QueueAction::GetStatus(token()))
+        );
+    }
+
+    #[test]
+    fn a_fetch_keeps_every_parameter_but_the_action() {
+        let Ok(Request::Fetch(fetch)) = parsed("/action=Fetch&fetchaction=SYNCHRONIZE&tasksections=A,B&[A]Depth=1")
+        else {
+            panic!("this is a fetch");
+        };
+        assert_eq!(fetch.fetch_action, FetchAction::Synchronize);
+        assert_eq!(fetch.params.to_form(), "fetchaction=SYNCHRONIZE&tasksections=A%2CB&%5BA%5DDepth=1");
+        for (kind, name) in FetchAction::ALL {
+            let params = [("FetchAction", name.to_lowercase())].into_iter().collect();
+            assert_eq!(FetchAction::parse(&params), Ok(kind));
+            assert_eq!(kind.as_str(), name);
+        }
+    }
+
+    #[test]
+    fn a_bad_request_says_which_parameter_and_what_it_may_be() {
+        let table = [
+            ("/", ErrorCode::ParamMissing, "the parameter action is required"),
+            ("/action=Wobble", ErrorCode::NotImplemented, "WOBBLE was not recognised"),
+            ("/action=fetch", ErrorCode::ParamMissing, "FetchAction is required"),
+            ("/action=fetch&fetchaction=wobble", ErrorCode::ParamInvalid, "\"wobble\"; expected is Synchronize"),
+            ("/action=queueinfo&queuename=fetch", ErrorCode::ParamMissing, "QueueAction is required"),
+            ("/action=queueinfo&queueaction=getstatus", ErrorCode::ParamMissing, "QueueName is required"),
+            (
+                "/action=queueinfo&queuename=fetch&queueaction=jump",
+                ErrorCode::ParamInvalid,
+                "GetStatus, Cancel or Stop",
+            ),
+            ("/action=queueinfo&queuename=fetch&queueaction=cancel", ErrorCode::ParamMissing, "Token is required"),
+            (
+                "/action=queueinfo&queuename=fetch&queueaction=stop&token=x",
+                ErrorCode::ParamInvalid,
+                "expected is a token",
+            ),
+            ("/action=getpid&responseformat=yaml", ErrorCode::ParamInvalid, "xml, json or simplejson"),
+        ];
+        for (target, code, words) in table {
+            let Err(failure) = parsed(target) else { panic!("{target} is no good request") };
+            assert_eq!(failure.code, code, "{target}");
+            assert!(failure.description.contains(words), "{target}: {}", failure.description);
+        }
+    }
+
+    #[test]
+    fn the_shape_and_the_name_are_known_also_for_an_error() {
+        let parsed = parse(SERVICE_ACTIONS, "/action=fetch&responseformat=JSON&actionid=me", None, b"");
+        assert_eq!((parsed.action.as_str(), parsed.format), ("FETCH", Format::Json));
+        assert_eq!(parsed.action_id.as_deref(), Some("me"));
+        assert_eq!(parsed.request.map_err(|failure| failure.code), Err(ErrorCode::NotImplemented));
+
+        let parsed = parse(ACI_ACTIONS, "/action=fetch", Some("application/json"), b"{}");
+        assert_eq!(parsed.action, "FETCH");
+        assert!(parsed.request.is_err_and(|failure| failure.description.contains("application/json")));
+    }
+}
