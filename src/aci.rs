@@ -110,11 +110,11 @@ impl Default for Settings {
             body_bytes_max: 10 * 1024 * 1024,
             transit_bytes_max: 64 * 1024 * 1024,
             head_deadline: Duration::from_secs(10),
-            body_deadline: Duration::from_secs(60),
+            body_deadline: Duration::from_mins(1),
             answer_deadline: Duration::from_secs(30),
             write_deadline: Duration::from_secs(30),
             write_bytes_per_second_min: 64 * 1024,
-            idle_deadline: Duration::from_secs(60),
+            idle_deadline: Duration::from_mins(1),
         }
     }
 }

@@ -85,7 +85,10 @@ pub fn init(settings: &Settings) -> Result<(), InitError> {
 /// Logs to `stream` whatever the level is. For the start and the end of the server and of each action, which
 /// `00-Always` marks in the reference too.
 pub fn always(stream: &str, message: fmt::Arguments<'_>) {
-    if let Some(sink) = SINK.get() {
+    // Whoever watches a program start and end needs no line that says so.
+    if let Some(sink) = SINK.get()
+        && (!sink.files.is_empty() || sink.level >= Level::Normal)
+    {
         sink.write(stream, Level::Always, message);
     }
 }

@@ -12,7 +12,7 @@ const SOCKET: &str = "door";
 
 /// A directory that a process which was killed has left behind is removed by a later one after this time. Until then it
 /// may be one whose owner has made the socket and does not listen yet.
-const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(60);
+const LEFT_BEHIND_AFTER: Duration = Duration::from_mins(1);
 
 /// Removed with what is in it when dropped.
 pub(super) struct PrivateDirectory(PathBuf);

@@ -25,7 +25,7 @@ const WAITERS_MAX: usize = 1024;
 const KNOWN_MAX: usize = 1024;
 /// How long an answer is believed. Every request asks, also one over a pooled connection, so without this the name
 /// server would see every page. Failures are not remembered.
-const KNOWN_FOR: Duration = Duration::from_secs(60);
+const KNOWN_FOR: Duration = Duration::from_mins(1);
 const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 
 type Addresses = Arc<[IpAddr]>;

@@ -269,5 +269,5 @@ fn time_left(deadline: Instant, timeout: NextTimeout) -> Result<Duration, ureq::
 fn deadline(after: Duration) -> Instant {
     let now = Instant::now();
     // The library writes "never" as a duration that no clock can hold.
-    now.checked_add(after).unwrap_or(now + Duration::from_secs(24 * 3600))
+    now.checked_add(after).unwrap_or(now + Duration::from_hours(24))
 }

@@ -26,7 +26,7 @@ fn without_a_file_there_are_defaults_and_only_this_machine() {
         threads: 2,
         waiting_max: 10_000,
         ended_max: 10_000,
-        ended_age_max: Duration::from_secs(30 * 86_400),
+        ended_age_max: Duration::from_hours(30 * 24),
         attempts_max: 3,
     };
     assert_eq!(config.actions, actions);
@@ -59,7 +59,7 @@ fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
     assert_eq!(config.server, server);
     assert_eq!(config.service, Service { host: "::1".into(), port: 7107 });
     assert_eq!((config.actions.threads, config.actions.waiting_max, config.actions.ended_max), (1, 7, 0));
-    assert_eq!(config.actions.ended_age_max, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.actions.ended_age_max, Duration::from_hours(7 * 24));
     assert_eq!(config.logging.directory, Some(folder.path().join("./log files")));
     assert_eq!((config.logging.level, config.logging.echo), (log::Level::Full, true));
     assert_eq!(config.logging.file_bytes_max, 1024);

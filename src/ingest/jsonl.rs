@@ -5,7 +5,7 @@
 //! {"change":"delete","reference":URL,"identifier":BASE64}
 //! ```
 //!
-//! `change` is `add`, `update` (the whole document again) or `delete`. `title` is `null` if there is none. Fields stand
+//! `change` is `add`, `update` (the whole document again) or `delete`. `title` is empty if there is none: a reader finds a text in any case. Fields stand
 //! in the order of their first value, the values of one name together. A body that is not text is a file of its own:
 //! `"file":{"content_type":TEXT,"path":PATH}` with the path relative to the directory of this file.
 
@@ -30,10 +30,7 @@ pub(super) const RECORD_BEGINS: &str = "{\"change\":\"";
 fn write_document(out: &mut Vec<u8>, change: &str, document: &Document, file_path: Option<&str>) {
     write_names(out, change, &document.reference, &document.identifier.encode());
     out.extend_from_slice(b",\"title\":");
-    match &document.title {
-        Some(title) => write_text(out, title),
-        None => out.extend_from_slice(b"null"),
-    }
+    write_text(out, document.title.as_deref().unwrap_or_default());
     out.extend_from_slice(b",\"content\":");
     write_text(out, &document.content);
     out.extend_from_slice(b",\"fields\":{");
@@ -107,7 +104,7 @@ mod tests {
         assert_eq!(
             line_of(&Change::Add(page.clone()), None),
             format!(
-                "{{\"change\":\"add\",\"reference\":\"http://h/?a=1&b=2\",\"identifier\":\"{identifier}\",\"title\":null,\
+                "{{\"change\":\"add\",\"reference\":\"http://h/?a=1&b=2\",\"identifier\":\"{identifier}\",\"title\":\"\",\
                  \"content\":\"He said \\\"no\\\"\\n\u{2028}\",\"fields\":{{\"b\":[\"1\",\"\"],\"a\":[\"2\"]}}}}\n"
             )
         );
@@ -147,7 +144,7 @@ mod tests {
             prop_assert_eq!(line.find('\n'), Some(line.len() - 1));
             let line: Value = serde_json::from_str(&line).map_err(|bad| TestCaseError::fail(bad.to_string()))?;
             prop_assert_eq!(line["content"].as_str(), Some(content.as_str()));
-            prop_assert_eq!(line["title"].as_str(), title.as_deref());
+            prop_assert_eq!(line["title"].as_str(), Some(title.as_deref().unwrap_or_default()));
             for (name, _) in &pairs {
                 let same_name = pairs.iter().filter(|pair| &pair.0 == name);
                 let expected: Vec<&str> = same_name.map(|pair| pair.1.as_str()).collect();

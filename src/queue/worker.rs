@@ -24,7 +24,7 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 const FRESH_MS: i64 = 1_000;
 
 /// How often an idle queue looks for ended actions that have grown too old.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Works until the queue is shut down.
 pub(super) fn work(shared: &Shared, perform: &Perform) {

@@ -301,7 +301,7 @@ fn a_stop_ends_the_pause_and_the_attempts() -> Result<(), Box<dyn Error>> {
     let mut sink = CfsSink::new("::1", 7000, 1, transport);
     assert_eq!(sink.url, "http://[::1]:7000/");
     // A pause that is not cut short would be noticed.
-    sink.pauses = [Duration::ZERO, Duration::from_secs(3600), Duration::from_secs(3600)];
+    sink.pauses = [Duration::ZERO, Duration::from_hours(1), Duration::from_hours(1)];
     sink.take(delete("http://h/1"), &stop)?;
     sink.take(delete("http://h/2"), &stop)?;
     let stopped = Verdict::Refused("stopped before it was sent".to_owned());
