@@ -1,7 +1,102 @@
-//! One crawl.
+//! One crawl: a loop that owns the frontier and the datastore, and visitor threads that fetch and read pages.
+//!
+//! The loop ([`crawl`]) only decides: which page is visited next, what of a visit is new, changed or gone. Visitors
+//! fetch, decode, parse and hash. They meet over two bounded channels, and everything that can happen is one arm of
+//! one `select!`.
+//!
+//! # What survives a crash
+//!
+//! Changes are gathered in a batch. When it is due (by number, size or time), the loop *delivers* it, which returns
+//! once the target holds the documents, and then commits the datastore, which says that it does. A crash
+//!
+//! * before the delivery loses a batch that the datastore does not know either: its pages wait, and are visited again;
+//! * between delivery and commit leaves documents whose pages wait: they are visited and delivered once more;
+//! * after the commit loses nothing.
+//!
+//! So documents may be delivered twice, and are never lost. The action that performs the crawl ends in the queue's
+//! store only after all this: sink, then datastore, then queue.
+//!
+//! # What is deleted
+//!
+//! A page that answers 404 or 410, or says that it is not to be indexed, loses its document at once. A page that the
+//! run has not met loses it at the end of the run, and only if the run is whole: every waiting page was settled, every
+//! start was reached, and no failure could hide a link (`doubtful`). A page that fails in many cycles on end hides
+//! nothing any more, or one broken link would keep a site from ever being cleaned.
 
 pub mod charset;
+pub mod datastore;
+mod frontier;
 pub mod html;
+mod known;
 pub mod page;
 pub mod robots;
+mod run;
 pub mod scope;
+mod visitor;
+
+pub use self::datastore::{Datastore, DatastoreError};
+pub use self::page::Page;
+pub use self::run::{CrawlError, Deliver, Ended, crawl};
+pub use self::scope::Scope;
+
+use crate::client;
+use std::time::Duration;
+use url::Url;
+
+/// How one crawl goes about its work.
+pub struct Settings {
+    /// Where it begins, at depth 0.
+    pub starts: Vec<Url>,
+    /// Which pages are visited, and which of them become documents.
+    pub scope: Scope,
+    /// Links followed from a start at most; `None` is no limit.
+    pub depth_max: Option<u32>,
+    /// Visitor threads, 1 or more.
+    pub visitors: usize,
+    /// Least time between two requests to one host.
+    pub page_delay: Duration,
+    /// Documents added or updated in one action at most; `None` is no limit.
+    pub pages_max: Option<u64>,
+    /// Whether robots.txt and robots meta are obeyed.
+    pub follow_robots: bool,
+    /// What to make of a robots.txt that cannot be had.
+    pub on_robots_error: robots::OnError,
+    /// Visits of a page after a first that failed for a passing reason.
+    pub retries_max: u32,
+    /// Pause before the first of them; it doubles for each further one.
+    pub retry_delay: Duration,
+    /// Redirects followed one after the other at most.
+    pub redirects_max: u32,
+    pub client: client::Settings,
+}
+
+/// A page that became a document.
+#[derive(Debug)]
+pub struct Delivery {
+    pub url: String,
+    pub page: Page,
+    /// The body as it was sent, of a page that is no text.
+    pub file: Option<Vec<u8>>,
+    pub depth: u32,
+    /// The server's `Last-Modified`, as it said it.
+    pub modified: Option<String>,
+}
+
+/// What the index has to do so that it agrees with the site.
+#[derive(Debug)]
+pub enum Change {
+    Add(Box<Delivery>),
+    Update(Box<Delivery>),
+    Delete { url: String },
+}
+
+/// What came of a [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The target holds it.
+    Accepted,
+    /// It does not; the next run tries again.
+    Refused(String),
+    /// There is no target; only the datastore keeps what was decided.
+    NotSent,
+}

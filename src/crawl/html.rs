@@ -1,1 +1,495 @@
-//! (module html)
+//! One pass over an HTML document: links, what it says about itself, and the text a reader sees.
+//!
+//! It owns a tokenizer that follows the HTML standard and no tree: nothing is built, text and links are taken as they
+//! pass. It never fails, does no I/O, and takes time and memory in proportion to the document, whatever is in it.
+//!
+//! # What a reader sees
+//!
+//! Blocks are lines, cells are separated by a tab, other white space is one space; `<pre>` keeps its line breaks (not its
+//! indentation). No-break spaces are spaces and soft hyphens nothing, since an index splits words at spaces. Left out
+//! are: the title; scripts, styles, templates; form content (`textarea`, `select`, `datalist`); `noscript`, whose text
+//! nearly always repeats what is there or asks for a browser with scripts; the fallback content of `iframe`, `audio`,
+//! `video` and `canvas`; and elements with a `hidden` attribute (but not `hidden=until-found`, which find-in-page sees).
+//! Links are taken from everywhere except templates: a menu is hidden from readers, not from crawlers.
+//!
+//! # Where this differs from a browser
+//!
+//! A browser builds a tree and repairs it. Each difference below leads to more links or to words in another order, in
+//! documents that are broken:
+//!
+//! - Tags that the tree ignores where they are still count: `<frame>` outside of a frameset, anything in a frameset,
+//!   `<a>` within a `<select>` without support for it.
+//! - Text directly in a `<table>` stays where it is; a browser moves it before the table.
+//! - An element that hides its content and is never closed ends at an end tag that belongs to nothing within it. If
+//!   that tag is a stray one, a browser would hide the rest as well.
+//! - `<pre>` ends at its end tag alone, and the text of a `<noscript>` in the head is left out like that of any other.
+//! - Foreign content (SVG, MathML) ends by its own tags and by those HTML tags that the standard names, but not where
+//!   an element around it is closed.
+//! - A document of one tag that never ends has no content, as in browsers.
+
+mod foreign;
+mod links;
+mod meta;
+mod name;
+#[cfg(test)]
+mod oracle;
+mod skip;
+mod text;
+mod tokens;
+
+pub use links::{Link, Links};
+pub use meta::Refresh;
+
+use foreign::Namespace;
+use links::Gatherer;
+use meta::is_related;
+use name::{Name, Role};
+use skip::Skip;
+use text::{Folder, Gap, cut, decode_value, fold_value};
+use tokens::{Tag, Text, Token, Tokens};
+
+/// What [`read`] finds in a document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Html {
+    /// Of the first `<title>`, unless that is empty; at most [`TITLE_BYTES_MAX`] long.
+    pub title: Option<String>,
+    /// Lines without white space around them.
+    pub text: String,
+    /// The first `<base href>`, not joined. Links are relative to it.
+    pub base: Option<String>,
+    pub links: Links,
+    pub metas: Vec<Meta>,
+    /// `<html lang>`, or else the content-language that a meta element gives.
+    pub language: Option<String>,
+    /// The first `<link rel=canonical>`, not joined.
+    pub canonical: Option<String>,
+    /// The first one that names a page; also among the links.
+    pub refresh: Option<Refresh>,
+}
+
+/// One `<meta name content>` or `<meta property content>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// In lower case, not empty.
+    pub name: String,
+    /// Not empty; at most [`META_BYTES_MAX`] long.
+    pub content: String,
+}
+
+/// Which rules a document follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    Html,
+    /// Served as XML: `<script/>` closes itself, CDATA sections exist, no element has raw text. Read as leniently as HTML.
+    Xhtml,
+}
+
+pub const TITLE_BYTES_MAX: usize = 4 * 1024;
+pub const META_BYTES_MAX: usize = 16 * 1024;
+const META_NAME_BYTES_MAX: usize = 100;
+const METAS_MAX: usize = 200;
+
+/// Reads a whole document.
+pub fn read(source: &str, syntax: Syntax) -> Html {
+    let mut reader = Reader::new(source);
+    let mut tokens = Tokens::new(source, syntax);
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Text(text) => reader.text(text),
+            Token::Start(tag) => reader.start(&tag),
+            Token::End(name, namespace) => reader.end(name, namespace),
+        }
+    }
+    reader.finish()
+}
+
+/// The content of the first `title` element of an XML document, a feed for instance, and all its other text, one line an
+/// element. References of HTML are known; those that a document declares for itself stay as they are.
+pub fn read_xml(source: &str) -> (Option<String>, String) {
+    let mut title = Title::NotSeen;
+    let mut found = None;
+    let mut text = Folder::default();
+    let mut tokens = Tokens::new(source, Syntax::Xhtml);
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Text(piece) => match &mut title {
+                Title::Open(title) if title.len() < TITLE_BYTES_MAX => title.push(piece),
+                Title::Open(_) => {}
+                _ => text.push(piece),
+            },
+            Token::Start(tag) => {
+                text.separate(Gap::Line);
+                if tag.name == Name::Title {
+                    title.open();
+                }
+            }
+            Token::End(name, _) => {
+                text.separate(Gap::Line);
+                if name == Name::Title {
+                    found = found.or(title.close());
+                }
+            }
+        }
+    }
+    (found.or(title.close()), text.finish())
+}
+
+struct Reader<'a> {
+    html: Html,
+    links: Gatherer<'a>,
+    text: Folder,
+    title: Title,
+    /// The element that hides what comes.
+    skip: Option<Skip>,
+    /// Open elements that keep line breaks.
+    lines_kept_by: usize,
+    meta_language: Option<String>,
+}
+
+enum Title {
+    NotSeen,
+    Open(Folder),
+    Closed,
+}
+
+impl<'a> Reader<'a> {
+    fn new(source: &'a str) -> Reader<'a> {
+        Reader {
+            html: Html::default(),
+            links: Gatherer::default(),
+            // Of pages with much markup, about a fifth is text.
+            text: Folder::with_capacity(source.len() / 4),
+            title: Title::NotSeen,
+            skip: None,
+            lines_kept_by: 0,
+            meta_language: None,
+        }
+    }
+
+    fn finish(mut self) -> Html {
+        self.close_title();
+        let Html { title, base, metas, language, canonical, refresh, .. } = self.html;
+        let language = language.or(self.meta_language);
+        Html { title, text: self.text.finish(), base, links: self.links.finish(), metas, language, canonical, refresh }
+    }
+
+    fn text(&mut self, text: Text<'a>) {
+        if let Title::Open(title) = &mut self.title {
+            if title.len() < TITLE_BYTES_MAX {
+                title.push(text);
+            }
+        } else if self.skip.is_none() {
+            self.text.push(text);
+        }
+    }
+
+    fn start(&mut self, tag: &Tag<'_, 'a>) {
+        if let Some(skip) = &mut self.skip {
+            // A template is one in HTML only.
+            let is_plain = tag.namespace != Namespace::Html && tag.name == Name::Template;
+            if skip.start(if is_plain { Name::Other } else { tag.name }, tag.is_empty) {
+                if !skip.is_inert() {
+                    self.collect(tag);
+                }
+                return;
+            }
+            self.skip = None;
+        }
+        self.collect(tag);
+        let role = tag.name.role(tag.namespace);
+        self.separate(role);
+        if tag.is_empty {
+            return;
+        }
+        if matches!(role, Role::Unseen | Role::Replaced) || is_hidden(tag) {
+            self.skip = Some(Skip::new(tag.name));
+        } else if tag.namespace == Namespace::Html && tag.name.keeps_lines() {
+            self.lines_kept_by += 1;
+            self.text.keeps_lines = true;
+        }
+    }
+
+    fn end(&mut self, name: Name, namespace: Namespace) {
+        if name == Name::Title {
+            self.close_title();
+        }
+        if let Some(skip) = &mut self.skip {
+            if skip.end(name) {
+                return;
+            }
+            self.skip = None;
+        }
+        self.separate(name.role(namespace));
+        if namespace == Namespace::Html && name.keeps_lines() {
+            self.lines_kept_by = self.lines_kept_by.saturating_sub(1);
+            self.text.keeps_lines = self.lines_kept_by > 0;
+        }
+    }
+
+    fn separate(&mut self, role: Role) {
+        match role {
+            Role::Inline | Role::Unseen => {}
+            Role::Space | Role::Replaced => self.text.separate(Gap::Space),
+            Role::Cell => self.text.separate(Gap::Tab),
+            Role::Block => self.text.separate(Gap::Line),
+        }
+    }
+
+    /// Takes what a start tag says, whether readers see it or not.
+    fn collect(&mut self, tag: &Tag<'_, 'a>) {
+        match (tag.namespace, tag.name) {
+            (Namespace::Html, Name::A | Name::Area) => self.anchor(tag, tag.value("href")),
+            (Namespace::Svg, Name::A) => self.anchor(tag, tag.value("href").or_else(|| tag.value("xlink:href"))),
+            (Namespace::Html, Name::Frame | Name::Iframe) => {
+                if let Some(src) = tag.value("src") {
+                    self.links.add(src, false);
+                }
+            }
+            (Namespace::Html, Name::Link) => self.link(tag),
+            (Namespace::Html, Name::Meta) => self.meta(tag),
+            (Namespace::Html, Name::Base) if self.html.base.is_none() => {
+                self.html.base = tag.value("href").map(|href| links::trim(&decode_value(href)).to_owned());
+            }
+            (Namespace::Html, Name::Html) if self.html.language.is_none() => {
+                self.html.language = tag.value("lang").or_else(|| tag.value("xml:lang")).and_then(language_of);
+            }
+            (Namespace::Html, Name::Title) if !tag.is_empty => self.title.open(),
+            _ => {}
+        }
+    }
+
+    fn anchor(&mut self, tag: &Tag<'_, 'a>, href: Option<&'a str>) {
+        if let Some(href) = href {
+            let nofollow = tag.value("rel").is_some_and(|rel| is_related(&decode_value(rel), &["nofollow"]));
+            self.links.add(href, nofollow);
+        }
+    }
+
+    fn link(&mut self, tag: &Tag<'_, 'a>) {
+        let (Some(rel), Some(href)) = (tag.value("rel"), tag.value("href")) else {
+            return;
+        };
+        let rel = decode_value(rel);
+        let is_canonical = is_related(&rel, &["canonical"]);
+        if is_canonical && self.html.canonical.is_none() {
+            let href = decode_value(href);
+            let href = links::trim(&href);
+            self.html.canonical = (!href.is_empty()).then(|| href.to_owned());
+        }
+        // Feeds and other forms are alternates too; pages are those of the same type and those in another language.
+        let is_page = || match tag.value("type").map(str::trim) {
+            None | Some("") => true,
+            Some(kind) => ["text/html", "application/xhtml+xml"].iter().any(|page| kind.eq_ignore_ascii_case(page)),
+        };
+        let is_other_form = || is_related(&rel, &["alternate"]) && !is_related(&rel, &["stylesheet"]);
+        if is_canonical
+            || is_related(&rel, &["next", "prev", "previous"])
+            || is_other_form() && (tag.has("hreflang") || is_page())
+        {
+            self.links.add(href, is_related(&rel, &["nofollow"]));
+        }
+    }
+
+    fn meta(&mut self, tag: &Tag<'_, 'a>) {
+        let Some(content) = tag.value("content") else {
+            return;
+        };
+        if let Some(name) = tag.value("name").or_else(|| tag.value("property")) {
+            let (name, content) = (fold_value(name, META_NAME_BYTES_MAX), fold_value(content, META_BYTES_MAX));
+            if !name.is_empty() && !content.is_empty() && self.html.metas.len() < METAS_MAX {
+                self.html.metas.push(Meta { name: name.to_lowercase(), content });
+            }
+        }
+        let Some(directive) = tag.value("http-equiv").map(str::trim) else {
+            return;
+        };
+        if directive.eq_ignore_ascii_case("refresh") {
+            if self.html.refresh.is_none() {
+                self.html.refresh = meta::refresh(&decode_value(content));
+                if let Some(refresh) = &self.html.refresh {
+                    self.links.add_decoded(&refresh.href, false);
+                }
+            }
+        } else if directive.eq_ignore_ascii_case("content-language") && self.meta_language.is_none() {
+            self.meta_language = language_of(content);
+        }
+    }
+
+    fn close_title(&mut self) {
+        self.html.title = self.html.title.take().or(self.title.close());
+    }
+}
+
+impl Title {
+    fn open(&mut self) {
+        if matches!(self, Title::NotSeen) {
+            *self = Title::Open(Folder::default());
+        }
+    }
+
+    /// Ends a title that is open, and returns it unless it is empty.
+    fn close(&mut self) -> Option<String> {
+        let Title::Open(folder) = self else {
+            return None;
+        };
+        let mut title = std::mem::take(folder).finish();
+        cut(&mut title, TITLE_BYTES_MAX);
+        *self = Title::Closed;
+        (!title.is_empty()).then_some(title)
+    }
+}
+
+fn is_hidden(tag: &Tag<'_, '_>) -> bool {
+    tag.namespace == Namespace::Html
+        && tag.value("hidden").is_some_and(|value| !value.eq_ignore_ascii_case("until-found"))
+}
+
+/// A language tag such as `en-GB`, if it looks like one.
+fn language_of(source: &str) -> Option<String> {
+    const LANGUAGE_BYTES_MAX: usize = 35;
+    let value = decode_value(source);
+    let language = value.trim();
+    let is_tag = !language.is_empty()
+        && language.len() <= LANGUAGE_BYTES_MAX
+        && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    is_tag.then(|| language.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hrefs(source: &str) -> Vec<String> {
+        read(source, Syntax::Html).links.iter().map(|link| link.href.to_owned()).collect()
+    }
+
+    #[test]
+    fn links_to_pages_are_told_from_links_to_parts_of_them() {
+        let source = "<link rel=stylesheet href=s.css><link rel='shortcut icon' href=i.ico><link rel=preload href=p>\
+            <link rel='alternate stylesheet' href=t.css><link rel=alternate type=application/rss+xml href=feed>\
+            <link rel=Canonical href=c><link rel=canonical href=d><link rel=next href=n><link rel='x prev' href=p>\
+            <link rel=alternate hreflang=de type=text/html href=de><link rel=alternate href=m><link href=l>\
+            <img src=i><script src=s></script><form action=f></form><q cite=q></q>\
+            <frameset><frame src=g></frameset><iframe src=h></iframe><area href=k><a name=x>";
+        assert_eq!(hrefs(source), ["c", "d", "n", "p", "de", "m", "g", "h", "k"]);
+        assert_eq!(read(source, Syntax::Html).canonical.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn a_document_tells_about_itself() {
+        let html = read(
+            "<html lang=' de-AT '><meta name=' Author ' content='A&amp;B'><meta content=x property='OG:Title'>\
+            <meta name=empty content=' '><meta name=none><meta http-equiv=content-language content=fr>\
+            <meta http-equiv=REFRESH content=7><meta http-equiv=refresh content='3; url=&quot;n.html&quot;'>",
+            Syntax::Html,
+        );
+        let metas: Vec<(&str, &str)> =
+            html.metas.iter().map(|meta| (meta.name.as_str(), meta.content.as_str())).collect();
+        assert_eq!(metas, [("author", "A&B"), ("og:title", "x")]);
+        assert_eq!(html.language.as_deref(), Some("de-AT"));
+        assert_eq!(html.refresh, Some(Refresh { delay_s: 3, href: "n.html".to_owned() }));
+
+        let html = read("<html lang='{{lang}}'><meta http-equiv=content-language content=fr>", Syntax::Html);
+        assert_eq!(html.language.as_deref(), Some("fr"));
+    }
+
+    #[test]
+    fn xhtml_closes_its_elements_as_xml_does() {
+        let source = "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml' xml:lang='en'><head><title>T &amp; t</title>\
+            <script src='s'/><style><![CDATA[ a > b ]]></style></head><body><div hidden='hidden'/><p>x<![CDATA[ < y]]></p>\
+            <textarea/><a href='a'>z</a></body></html>";
+        let html = read(source, Syntax::Xhtml);
+        assert_eq!((html.title.as_deref(), html.language.as_deref()), (Some("T & t"), Some("en")));
+        assert_eq!(html.text, "x < y\nz");
+        assert_eq!(html.links.len(), 1);
+    }
+
+    #[test]
+    fn what_a_page_can_make_long_is_cut() {
+        let long = "ä".repeat(META_BYTES_MAX);
+        let metas = "<meta name=a content=b>".repeat(METAS_MAX + 1);
+        let html = read(&format!("<meta name=x content={long}>{metas}<title>{long}"), Syntax::Html);
+        assert_eq!(html.title.map(|title| title.len()), Some(TITLE_BYTES_MAX));
+        assert_eq!(html.metas.len(), METAS_MAX);
+        assert_eq!(html.metas[0].content.len(), META_BYTES_MAX);
+    }
+
+    /// Openings that search for what never comes: each repeated must be looked through a few times at most.
+    #[test]
+    fn no_document_is_searched_again_and_again() {
+        const BYTES: usize = 100_000;
+        for opening in [
+            "<",
+            "<a",
+            "<a ",
+            "<a b=",
+            "<a b=\"",
+            "<a b='",
+            "</",
+            "</a ",
+            "<!",
+            "<!--",
+            "<!-- ",
+            "--",
+            "<!-->",
+            "<?",
+            "<![CDATA[",
+            "<svg><![CDATA[",
+            "<svg>",
+            "<svg><desc>",
+            "<math><mi>",
+            "<title>",
+            "</title",
+            "<title></title>",
+            "<textarea>",
+            "<style>",
+            "<script>",
+            "<script><!--",
+            "<script><!--<script>",
+            "<script><!---->",
+            "</script",
+            "<!--<script>",
+            "<plaintext>",
+            "<template>",
+            "<div hidden>",
+            "<p hidden>",
+            "<select>",
+            "&",
+            "&#",
+            "&#x",
+            "&amp",
+            "&CounterClockwiseContourIntegra",
+            "<a href=&>",
+            "<meta content=",
+            "\0",
+            "<a a a a a a a a ",
+            "<x ",
+            "\u{C2}",
+        ] {
+            for lead in [
+                "",
+                "<script>",
+                "<script><!--",
+                "<script><!--<script>",
+                "<svg>",
+                "<title>",
+                "<a href='",
+                "<div hidden>",
+            ] {
+                let source = format!("{lead}{}", opening.repeat(BYTES / opening.len()));
+                for syntax in [Syntax::Html, Syntax::Xhtml] {
+                    let mut tokens = Tokens::new(&source, syntax);
+                    let mut steps = 0;
+                    while tokens.next().is_some() {
+                        steps += 1;
+                    }
+                    let searched = tokens.bytes_searched;
+                    assert!(searched <= 3 * source.len() + 100, "{lead}{opening}: {searched} bytes searched");
+                    assert!(steps <= source.len(), "{lead}{opening}: {steps} tokens");
+                    let html = read(&source, syntax);
+                    assert!(html.text.len() + html.links.len() <= 2 * source.len(), "{lead}{opening}");
+                }
+            }
+        }
+    }
+}

@@ -1,1 +1,474 @@
-//! (module page)
+//! One page as the crawl sees it: a body and what its headers said, read into title, text, fields, links and wishes.
+//!
+//! Pure: bytes in, values out. It decides by media type how a body is read; it knows no URL and joins nothing.
+
+use super::charset;
+use super::html::{self, Html, Links, Meta, Refresh, Syntax};
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::Hasher as _;
+
+/// A page that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub kind: Kind,
+    /// In lower case, without parameters; the one that the body looks like if the server named none.
+    pub media_type: String,
+    /// The encoding's name, such as `UTF-8`; `None` if the body is not text.
+    pub charset: Option<&'static str>,
+    pub title: Option<String>,
+    /// What a reader sees; empty for [`Kind::Other`].
+    pub text: String,
+    /// Names out of [`FIELDS`], in upper case, and values. A name may be repeated.
+    pub fields: Vec<(String, String)>,
+    /// Not joined; relative to `base`, which is relative to the page's URL.
+    pub links: Links,
+    pub base: Option<String>,
+    /// Its page is also among the links.
+    pub refresh: Option<Refresh>,
+    /// The page asks not to be indexed.
+    pub noindex: bool,
+    /// The page asks that none of its links be followed.
+    pub nofollow: bool,
+    /// Not joined.
+    pub canonical: Option<String>,
+    /// Of what is delivered; equal for two visits if nothing that matters has changed.
+    pub hash: [u8; 16],
+}
+
+/// How a body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// HTML and XHTML.
+    Html,
+    /// Any other XML, feeds among it: its text content.
+    Xml,
+    /// Plain text in any of its forms.
+    Text,
+    /// No text of its own; the body is delivered as it is.
+    Other,
+}
+
+/// The fields a page may have, and what they hold. `*` stands for the rest of a name.
+///
+/// A meta element's name is put in upper case, and characters other than letters, digits, `.`, `_` and `-` become `_`
+/// (IDX allows no others). Meta elements that are not in this table are instructions to browsers or change with
+/// every visit, as tokens against forgery do.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("CONTENT-TYPE", "media type, without parameters"),
+    ("CONTENT-LENGTH", "bytes of the body"),
+    ("CHARSET", "character encoding of the body, if it is text"),
+    ("LANGUAGE", "language that the page names for itself"),
+    ("DESCRIPTION", "meta description"),
+    ("KEYWORDS", "meta keywords"),
+    ("AUTHOR", "meta author"),
+    ("COPYRIGHT", "meta copyright"),
+    ("DATE", "meta date"),
+    ("GENERATOR", "program that wrote the page"),
+    ("DC.*", "Dublin Core metadata"),
+    ("DCTERMS.*", "Dublin Core terms"),
+    ("CITATION_*", "bibliographic metadata"),
+    ("ARTICLE_*", "Open Graph article metadata (article:*)"),
+    ("OG_*", "Open Graph metadata (og:*)"),
+    ("FB_*", "metadata for Facebook (fb:*)"),
+    ("TWITTER_*", "metadata for Twitter cards (twitter:*)"),
+];
+
+/// Fields that can change although what a reader gets has not.
+const NOT_CONTENT: &[&str] = &["CONTENT-LENGTH", "CHARSET", "GENERATOR"];
+
+/// Reads a page.
+///
+/// `content_type` and `robots_header` (X-Robots-Tag; several joined by commas) are header values. `agent` is the
+/// crawler's User-Agent, whose product token directives may name. Without `obeys_robots` (`FollowRobotProtocol`)
+/// the page's wishes about robots are not looked at.
+pub fn read(
+    body: &[u8],
+    content_type: Option<&str>,
+    robots_header: Option<&str>,
+    agent: &str,
+    obeys_robots: bool,
+) -> Page {
+    let given = content_type.and_then(media_type);
+    let media_type = given.unwrap_or_else(|| sniff(body).to_owned());
+    let kind = kind_of(&media_type);
+    // A header without a usable type must not hide what the document says, and its charset still counts.
+    let full_type = content_type.and_then(|value| value.split_once(';')).map(|(_, parameters)| parameters);
+    let full_type = full_type.map_or_else(|| media_type.clone(), |parameters| format!("{media_type};{parameters}"));
+
+    let mut page = Page {
+        kind,
+        media_type,
+        charset: None,
+        title: None,
+        text: String::new(),
+        fields: Vec::new(),
+        links: Links::default(),
+        base: None,
+        refresh: None,
+        noindex: false,
+        nofollow: false,
+        canonical: None,
+        hash: [0; 16],
+    };
+    let mut language = None;
+    let mut metas = Vec::new();
+    if kind != Kind::Other {
+        let decoded = charset::decode(body, Some(&full_type));
+        page.charset = Some(decoded.charset);
+        match kind {
+            Kind::Html => {
+                let is_xml = page.media_type == "application/xhtml+xml";
+                let html = html::read(&decoded.text, if is_xml { Syntax::Xhtml } else { Syntax::Html });
+                (language, metas) = (html.language.clone(), page.take_html(html));
+            }
+            Kind::Xml => (page.title, page.text) = html::read_xml(&decoded.text),
+            Kind::Text => page.text = plain(&decoded.text),
+            Kind::Other => {}
+        }
+    }
+    if obeys_robots {
+        let token = product_token(agent);
+        let mut robots = Robots::default();
+        if let Some(header) = robots_header {
+            robots.read_header(header, &token);
+        }
+        for meta in metas.iter().filter(|meta| meta.name == "robots" || meta.name == token) {
+            robots.read_directives(&meta.content);
+        }
+        (page.noindex, page.nofollow) = (robots.noindex, robots.nofollow);
+    }
+    page.set_fields(body.len(), language, metas);
+    page.hash = page.content_hash(body);
+    page
+}
+
+impl Page {
+    /// Takes over what the HTML pass found, and hands back what has yet to be judged.
+    fn take_html(&mut self, html: Html) -> Vec<Meta> {
+        self.title = html.title;
+        self.text = html.text;
+        self.links = html.links;
+        self.base = html.base;
+        self.refresh = html.refresh;
+        self.canonical = html.canonical;
+        html.metas
+    }
+
+    fn set_fields(&mut self, body_bytes: usize, language: Option<String>, metas: Vec<Meta>) {
+        let mut set = |name: &str, value: String| self.fields.push((name.to_owned(), value));
+        set("CONTENT-TYPE", self.media_type.clone());
+        set("CONTENT-LENGTH", body_bytes.to_string());
+        if let Some(charset) = self.charset {
+            set("CHARSET", charset.to_owned());
+        }
+        if let Some(language) = language {
+            set("LANGUAGE", language);
+        }
+        for Meta { name, content } in metas {
+            if let Some(field) = field_name(&name) {
+                set(&field, content);
+            }
+        }
+    }
+
+    /// 128 bits: two contents that differ are as good as never taken for one, however many pages there are. The key is
+    /// fixed because the hash is stored; a page made to collide with itself only hides its own change.
+    fn content_hash(&self, body: &[u8]) -> [u8; 16] {
+        let mut hasher = SipHasher13::new();
+        let mut add = |part: &[u8]| {
+            // The length keeps the parts apart.
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        };
+        if self.kind == Kind::Other {
+            add(self.media_type.as_bytes());
+            add(body);
+        } else {
+            add(self.title.as_deref().unwrap_or_default().as_bytes());
+            add(self.text.as_bytes());
+            for (name, value) in self.fields.iter().filter(|(name, _)| !NOT_CONTENT.contains(&name.as_str())) {
+                add(name.as_bytes());
+                add(value.as_bytes());
+            }
+        }
+        hasher.finish128().as_bytes()
+    }
+}
+
+/// The field that a meta element of this name sets, if it is one of [`FIELDS`].
+fn field_name(meta: &str) -> Option<String> {
+    let is_kept = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let name: String =
+        meta.chars().map(|character| if is_kept(character) { character.to_ascii_uppercase() } else { '_' }).collect();
+    // Set from headers, never by the page.
+    if ["CONTENT-TYPE", "CONTENT-LENGTH", "CHARSET", "LANGUAGE"].contains(&name.as_str()) {
+        return None;
+    }
+    let is_listed = FIELDS.iter().any(|(listed, _)| match listed.strip_suffix('*') {
+        Some(start) => name.len() > start.len() && name.starts_with(start),
+        None => name == *listed,
+    });
+    is_listed.then_some(name)
+}
+
+/// The media type of a Content-Type header in lower case; `None` for those that servers send for not knowing.
+fn media_type(content_type: &str) -> Option<String> {
+    let media_type = content_type.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_known =
+        media_type.contains('/') && !["unknown/unknown", "application/unknown", "*/*"].contains(&media_type.as_str());
+    is_known.then_some(media_type)
+}
+
+fn kind_of(media_type: &str) -> Kind {
+    match media_type {
+        "text/html" | "application/xhtml+xml" => Kind::Html,
+        "text/xml" | "application/xml" => Kind::Xml,
+        // For programs and for the eye: what they say to readers is little.
+        "text/css" | "text/javascript" | "text/ecmascript" | "text/x-javascript" | "image/svg+xml" => Kind::Other,
+        _ if media_type.ends_with("+xml") => Kind::Xml,
+        _ if media_type.starts_with("text/") => Kind::Text,
+        _ => Kind::Other,
+    }
+}
+
+/// The media type that a body looks like, after the MIME Sniffing standard (section 7.1), as far as kinds differ.
+fn sniff(body: &[u8]) -> &'static str {
+    const SNIFFED_BYTES: usize = 1445;
+    const HTML_STARTS: &[&str] = &[
+        "<!doctype html",
+        "<html",
+        "<head",
+        "<script",
+        "<iframe",
+        "<h1",
+        "<div",
+        "<font",
+        "<table",
+        "<a",
+        "<style",
+        "<title",
+        "<b",
+        "<body",
+        "<br",
+        "<p",
+    ];
+    let head = &body[..body.len().min(SNIFFED_BYTES)];
+    if [&b"\xFE\xFF"[..], b"\xFF\xFE", b"\xEF\xBB\xBF"].iter().any(|mark| head.starts_with(mark))
+        && !head.starts_with(b"\xEF\xBB\xBF<")
+    {
+        return "text/plain";
+    }
+    let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    let is_html = HTML_STARTS.iter().any(|html| {
+        start.split_at_checked(html.len()).is_some_and(|(found, behind)| {
+            found.eq_ignore_ascii_case(html.as_bytes())
+                && matches!(behind.first(), Some(b' ' | b'>' | b'\n' | b'\r' | b'\t'))
+        })
+    });
+    let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F);
+    if is_html || start.starts_with(b"<!--") {
+        "text/html"
+    } else if start.starts_with(b"<?xml") {
+        "text/xml"
+    } else if start.starts_with(b"%PDF-") {
+        "application/pdf"
+    } else if head.iter().any(is_binary) {
+        "application/octet-stream"
+    } else {
+        "text/plain"
+    }
+}
+
+/// Text with line feeds between lines and without control characters or white space at its ends.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.trim().chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' if characters.peek() == Some(&'\n') => {}
+            '\r' => out.push('\n'),
+            '\n' | '\t' => out.push(character),
+            _ if character.is_control() => {}
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// What a page asks of crawlers. Requests add up; nothing takes one back.
+#[derive(Debug, Default)]
+struct Robots {
+    noindex: bool,
+    nofollow: bool,
+}
+
+impl Robots {
+    /// Reads `noindex, nofollow`. The manual of the reference writes NOCRAWL for nofollow.
+    fn read_directives(&mut self, directives: &str) {
+        for directive in directives.split([',', ' ', '\t', ';']) {
+            let is = |name: &str| directive.eq_ignore_ascii_case(name);
+            self.noindex |= is("noindex") || is("none");
+            self.nofollow |= is("nofollow") || is("nocrawl") || is("none");
+        }
+    }
+
+    /// Reads an X-Robots-Tag header: directives, each part optionally behind the name of the crawler it is for, as in
+    /// `otherbot: noindex, nofollow`. A name holds until the next one, since several headers arrive joined by commas.
+    fn read_header(&mut self, header: &str, token: &str) {
+        let mut is_for_us = true;
+        for part in header.split(',') {
+            let directives = match part.split_once(':') {
+                Some((name, rest)) if !has_value(name.trim()) => {
+                    is_for_us = name.trim().eq_ignore_ascii_case(token) || name.trim() == "*";
+                    rest
+                }
+                _ => part,
+            };
+            if is_for_us {
+                self.read_directives(directives);
+            }
+        }
+    }
+}
+
+/// Directives that are written with a colon, and are no crawler's name.
+fn has_value(directive: &str) -> bool {
+    let with_value = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
+    // A date's hours: `unavailable_after: Wed, 25 Jun 2025 15:00:00 GMT` is split at its comma.
+    directive.contains(' ') || with_value.iter().any(|name| directive.eq_ignore_ascii_case(name))
+}
+
+/// The name by which directives call a crawler: `webconnector` of `webconnector/1.0 (+https://…)`.
+fn product_token(agent: &str) -> String {
+    agent.trim().split(['/', ' ', '\t']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn html(body: &str) -> Page {
+        read(body.as_bytes(), Some("text/html"), None, "webconnector/1.0", true)
+    }
+
+    #[test]
+    fn a_page_is_read_into_its_parts() {
+        let body = "<!doctype html><html lang=en-GB><head><meta charset=utf-8><title>A &amp; B</title>\
+            <base href=/b/><link rel=canonical href=/c><meta name=Description content=' What\n it is '>\
+            <meta name=keywords content=k1,k2><meta property=og:title content=T><meta name=DC.Date.Issued content=2026>\
+            <meta name=csrf-token content=x1><meta name=viewport content=w><meta name=content-length content=1>\
+            <meta http-equiv=refresh content='9;url=next'></head>\
+            <body><h1>Hello</h1><p>wor<b>ld</b> <a href=one rel=nofollow>1</a></body></html>";
+        let page = html(body);
+        assert_eq!((page.kind, page.media_type.as_str(), page.charset), (Kind::Html, "text/html", Some("UTF-8")));
+        assert_eq!(page.title.as_deref(), Some("A & B"));
+        assert_eq!(page.text, "Hello\nworld 1");
+        assert_eq!((page.base.as_deref(), page.canonical.as_deref()), (Some("/b/"), Some("/c")));
+        assert_eq!(page.refresh, Some(Refresh { delay_s: 9, href: "next".to_owned() }));
+        let links: Vec<(&str, bool)> = page.links.iter().map(|link| (link.href, link.nofollow)).collect();
+        assert_eq!(links, [("/c", false), ("next", false), ("one", true)]);
+        let fields: Vec<(&str, &str)> =
+            page.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let length = body.len().to_string();
+        assert_eq!(
+            fields,
+            [
+                ("CONTENT-TYPE", "text/html"),
+                ("CONTENT-LENGTH", length.as_str()),
+                ("CHARSET", "UTF-8"),
+                ("LANGUAGE", "en-GB"),
+                ("DESCRIPTION", "What it is"),
+                ("KEYWORDS", "k1,k2"),
+                ("OG_TITLE", "T"),
+                ("DC.DATE.ISSUED", "2026"),
+            ]
+        );
+    }
+
+    #[test]
+    fn wishes_about_robots_are_found_wherever_they_are() {
+        for (meta, header, noindex, nofollow) in [
+            ("", None, false, false),
+            ("<meta name=ROBOTS content='NOINDEX,NOFOLLOW'>", None, true, true),
+            ("<meta name=robots content='none'>", None, true, true),
+            ("<meta name=robots content=' index , nocrawl '>", None, false, true),
+            ("<meta name=robots content='all'><meta name=robots content=noindex>", None, true, false),
+            ("<meta name=webconnector content=noindex>", None, true, false),
+            ("<meta name=otherbot content=noindex>", None, false, false),
+            ("<meta name=robots content='noindexed nofollowing'>", None, false, false),
+            ("", Some("noindex"), true, false),
+            ("", Some("NoIndex, NoFollow"), true, true),
+            ("", Some("otherbot: noindex, nofollow"), false, false),
+            ("", Some("otherbot: noindex, WebConnector: nofollow"), false, true),
+            ("", Some("nofollow, otherbot: noindex"), false, true),
+            ("", Some("unavailable_after: Wed, 25 Jun 2025 15:00:00 GMT, noindex"), true, false),
+            ("", Some("max-snippet: 10, noindex"), true, false),
+            ("<meta name=robots content=noindex>", Some("nofollow"), true, true),
+        ] {
+            let page = read(meta.as_bytes(), Some("text/html"), header, "WebConnector/1.0 (x)", true);
+            assert_eq!((page.noindex, page.nofollow), (noindex, nofollow), "{meta} {header:?}");
+            let page = read(meta.as_bytes(), Some("text/html"), header, "WebConnector/1.0 (x)", false);
+            assert_eq!((page.noindex, page.nofollow), (false, false), "{meta} {header:?}");
+        }
+    }
+
+    #[test]
+    fn the_kind_follows_the_type_or_the_looks() {
+        for (body, content_type, kind, media_type) in [
+            (&b"<p>x"[..], Some("Text/HTML; charset=utf-8"), Kind::Html, "text/html"),
+            (b"<p>x", Some("application/xhtml+xml"), Kind::Html, "application/xhtml+xml"),
+            (b"<p>x", Some("text/plain"), Kind::Text, "text/plain"),
+            (b"<rss/>", Some("application/rss+xml"), Kind::Xml, "application/rss+xml"),
+            (b"a{}", Some("text/css"), Kind::Other, "text/css"),
+            (b"<svg/>", Some("image/svg+xml"), Kind::Other, "image/svg+xml"),
+            (b"{}", Some("application/json"), Kind::Other, "application/json"),
+            (b"\n <!DOCTYPE HTML>", None, Kind::Html, "text/html"),
+            (b"<!-- x --><p>", Some(""), Kind::Html, "text/html"),
+            (b"\xEF\xBB\xBF<html>", Some("unknown/unknown"), Kind::Html, "text/html"),
+            (b"<htmlx>", None, Kind::Text, "text/plain"),
+            (b"<?xml version='1.0'?><a/>", None, Kind::Xml, "text/xml"),
+            (b"%PDF-1.7", None, Kind::Other, "application/pdf"),
+            (b"\x89PNG\r\n\x1A\n\0", None, Kind::Other, "application/octet-stream"),
+            (b"\xFF\xFEa\0", None, Kind::Text, "text/plain"),
+            (b"", None, Kind::Text, "text/plain"),
+        ] {
+            let page = read(body, content_type, None, "x", true);
+            assert_eq!((page.kind, page.media_type.as_str()), (kind, media_type), "{content_type:?}");
+            assert_eq!(page.charset.is_none(), kind == Kind::Other);
+        }
+    }
+
+    #[test]
+    fn a_charset_counts_also_where_the_type_is_sniffed() {
+        let page = read(b"<title>\xE4</title>", Some("*/*; charset=latin1"), None, "x", true);
+        assert_eq!((page.kind, page.title.as_deref()), (Kind::Html, Some("\u{E4}")));
+    }
+
+    #[test]
+    fn text_and_feeds_have_text_and_no_links() {
+        let page = read(b" a\r\nb\rc\0\x1B d\n", Some("text/plain"), None, "x", true);
+        assert_eq!(page.text, "a\nb\nc d");
+
+        let feed = "<?xml version='1.0'?><rss><channel><title>Ne&#119;s</title><link>http://h/</link>\
+            <item><title>One</title><description><![CDATA[a < b]]> &amp; c</description></item></channel></rss>";
+        let page = read(feed.as_bytes(), Some("application/rss+xml"), None, "x", true);
+        assert_eq!(page.title.as_deref(), Some("News"));
+        assert_eq!(page.text, "http://h/\nOne\na < b & c");
+        assert!(page.links.is_empty());
+    }
+
+    #[test]
+    fn the_hash_changes_with_the_content_and_with_nothing_else() {
+        let page = html("<title>t</title><p>a<a href=x>b</a><script>1</script><meta name=csrf-token content=1>");
+        let same = html("<title>t</title> <p> a<a href=y>b</a><script>2</script><meta name=generator content=2>");
+        assert_eq!(page.hash, same.hash);
+        for other in
+            ["<title>u</title><p>ab", "<title>t</title><p>a b", "<title>t</title><p>ab<meta name=author content=x>"]
+        {
+            assert_ne!(page.hash, html(other).hash, "{other}");
+        }
+        let binary = |body: &[u8]| read(body, Some("image/png"), None, "x", true).hash;
+        assert_eq!(binary(b"a"), binary(b"a"));
+        assert_ne!(binary(b"a"), binary(b"b"));
+    }
+}

@@ -12,7 +12,7 @@ pub const ROBOTS_BYTES_MAX: usize = 500 * 1024;
 /// A longer `Crawl-delay` counts as this one: a site must not be able to hold a crawl for days.
 pub const CRAWL_DELAY_MAX: Duration = Duration::from_secs(30);
 /// After this time a host whose `robots.txt` could not be had is asked again, not before.
-pub const UNREACHABLE_FOR: Duration = Duration::from_secs(60);
+pub const UNREACHABLE_FOR: Duration = Duration::from_mins(1);
 /// Redirects to follow for a `robots.txt`, also to other hosts (RFC 9309 2.3.1.2).
 pub const REDIRECTS_MAX: usize = 5;
 

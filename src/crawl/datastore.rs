@@ -1,0 +1,635 @@
+//! What a task knows about its sites: every page met, what was delivered of it, and how far the present run is.
+//!
+//! One SQLite file per task, `connector_<TASK>_datastore.db`. The crawl's loop is its only user; everything between
+//! two [`Datastore::commit`]s is one transaction, so that a crash returns to a state in which the pages settled
+//! after it are simply waiting again.
+//!
+//! A *run* is one walk over the whole site. It may take several actions: one that was stopped, limited or killed
+//! leaves its run open, and the next action of the same scope goes on with it. A page is *met* in a run when a
+//! start or a link leads to it, *waiting* until it is *settled*, and *delivered* while the index holds its document.
+
+use super::known::Known;
+use crate::client::Conditions;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use siphasher::sip::SipHasher13;
+use std::hash::Hasher as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// Identifies a page in its datastore: a keyed 64-bit hash of its URL. The key is random per datastore, so that no
+/// site can choose URLs that hide one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PageId(i64);
+
+/// Turns URLs into identifiers; cheap to copy to those who read links.
+#[derive(Debug, Clone, Copy)]
+pub struct PageIds {
+    key: (u64, u64),
+}
+
+impl PageIds {
+    pub fn of(self, url: &str) -> PageId {
+        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        hasher.write(url.as_bytes());
+        PageId(hasher.finish().cast_signed())
+    }
+}
+
+/// What a datastore could not do; the caller knows its file. Nothing since the last commit is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum DatastoreError {
+    #[error("it belongs to a newer version of webconnector (schema {found}, this one knows {SCHEMA})")]
+    Newer { found: i64 },
+    #[error("it is no datastore of webconnector; move it away to begin anew")]
+    Foreign,
+    #[error("it is in use by another action or process")]
+    Locked,
+    #[error("{0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for DatastoreError {
+    fn from(error: rusqlite::Error) -> DatastoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DatastoreError::Locked,
+            Some(ErrorCode::NotADatabase) => DatastoreError::Foreign,
+            _ => DatastoreError::Sqlite(error),
+        }
+    }
+}
+
+/// How a run was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// No page of it is met yet.
+    New,
+    /// An earlier action left it open.
+    Continued,
+}
+
+/// What meeting a page in the present run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// For the first time: it waits now.
+    New,
+    /// Before, and at most as deep.
+    Known,
+    /// Before, but deeper. It is visited again if the depth limit had cut its links off.
+    Sooner,
+}
+
+/// A page that waits, with what a conditional request for it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub id: PageId,
+    pub url: String,
+    /// Grows with the order in which pages were met.
+    pub seq: i64,
+    /// Redirects that led here one after the other.
+    pub hops: u32,
+    pub depth: u32,
+    pub conditions: Conditions,
+}
+
+/// What was known of a page before the visit that is being settled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    pub depth: u32,
+    pub delivered: bool,
+    pub hash: Option<[u8; 16]>,
+    /// Cycles in a row in which it could not be had.
+    pub failures: u32,
+    /// The pages it links to, as far as they were in scope; empty if the scope was another.
+    pub links: Vec<PageId>,
+}
+
+/// What a visit found, to be remembered.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    pub delivered: bool,
+    pub hash: Option<[u8; 16]>,
+    pub conditions: Conditions,
+    pub links: Vec<PageId>,
+    /// The depth limit kept its links from being met.
+    pub cut: bool,
+}
+
+/// A document that no link leads to any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    pub id: PageId,
+    pub url: String,
+}
+
+/// One task's datastore, open and locked for one run.
+pub struct Datastore {
+    db: Connection,
+    ids: PageIds,
+    run: i64,
+    /// Of everything that decides which links a page yields; validators are only used under the same.
+    scope: i64,
+    depth_max: Option<u32>,
+    next_seq: i64,
+    known: Known,
+}
+
+/// "WCds": tells a datastore from any other SQLite file.
+const APPLICATION_ID: i64 = 0x5743_6473;
+const SCHEMA: i64 = 1;
+
+const CREATE: &str = "
+    CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE page(
+        id INTEGER PRIMARY KEY,              -- keyed hash of url
+        url TEXT NOT NULL,
+        site TEXT NOT NULL,                  -- its origin: what the frontier queues by
+        seq INTEGER NOT NULL,                -- order of meeting
+        depth INTEGER NOT NULL,
+        hops INTEGER NOT NULL,
+        met INTEGER NOT NULL,                -- the last run that met it
+        settled INTEGER NOT NULL DEFAULT 0,  -- the last run that settled it
+        delivered INTEGER NOT NULL DEFAULT 0,
+        cut INTEGER NOT NULL DEFAULT 0,      -- its links were out of depth
+        failures INTEGER NOT NULL DEFAULT 0,
+        scope INTEGER NOT NULL DEFAULT 0,    -- the scope under which it was last read
+        etag TEXT, modified TEXT, hash BLOB, links BLOB
+    );
+    CREATE INDEX waiting ON page(site, seq) WHERE settled < met;
+";
+
+impl Datastore {
+    /// Opens the datastore at `path`, or creates it, and takes its lock until it is dropped.
+    ///
+    /// A file that is damaged, foreign, newer or locked is refused and left as it is.
+    pub fn open(path: &Path) -> Result<Datastore, DatastoreError> {
+        let db = Connection::open(path)?;
+        db.busy_timeout(Duration::ZERO)?;
+        db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;")?;
+        // Held from here to the drop, across commits: a second writer is told at once.
+        db.execute_batch("BEGIN IMMEDIATE")?;
+        let number = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let (application, schema) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+        let is_empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
+        match (application, schema) {
+            (0, 0) if is_empty => create(&db)?,
+            (APPLICATION_ID, SCHEMA) => {}
+            (APPLICATION_ID, found) if found > SCHEMA => return Err(DatastoreError::Newer { found }),
+            _ => return Err(DatastoreError::Foreign),
+        }
+        let meta = |name| read_meta(&db, name);
+        let ids = PageIds { key: (meta("key0")?.cast_unsigned(), meta("key1")?.cast_unsigned()) };
+        let run = meta("run")?;
+        Ok(Datastore { ids, run, scope: 0, depth_max: None, next_seq: 0, known: Known::new(false), db })
+    }
+
+    pub fn ids(&self) -> PageIds {
+        self.ids
+    }
+
+    /// Begins a run, or goes on with the open one if it has the same `scope` and `depth_max`.
+    pub fn begin(&mut self, scope: i64, depth_max: Option<u32>) -> Result<Begun, DatastoreError> {
+        self.scope = scope;
+        self.depth_max = depth_max;
+        let depth_value = depth_max.map_or(-1, i64::from);
+        let same = self.meta("open")? == 1 && self.meta("scope")? == scope && self.meta("depth")? == depth_value;
+        self.known = Known::new(depth_max.is_some());
+        if !same {
+            self.run += 1;
+            self.next_seq = 0;
+            let begun = [("run", self.run), ("open", 1), ("scope", scope), ("depth", depth_value), ("doubtful", 0)];
+            for (name, value) in begun {
+                self.set_meta(name, value)?;
+            }
+            return Ok(Begun::New);
+        }
+        let known = {
+            let mut known = Known::new(depth_max.is_some());
+            let mut statement = self.db.prepare("SELECT id, depth, seq FROM page WHERE met = ?1")?;
+            let mut rows = statement.query([self.run])?;
+            while let Some(row) = rows.next()? {
+                known.insert(row.get(0)?, row.get(1)?);
+                self.next_seq = self.next_seq.max(row.get::<_, i64>(2)? + 1);
+            }
+            known
+        };
+        self.known = known;
+        Ok(Begun::Continued)
+    }
+
+    /// Meets the page at `url`, whose identifier is `id`.
+    pub fn meet(&mut self, id: PageId, url: &str, depth: u32, hops: u32) -> Result<Met, DatastoreError> {
+        match self.known.insert(id.0, depth) {
+            Met::New => {}
+            Met::Known => return Ok(Met::Known),
+            Met::Sooner => return self.lower(id, depth),
+        }
+        let mut statement = self.db.prepare_cached(
+            "INSERT INTO page(id, url, site, seq, depth, hops, met) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT(id) DO UPDATE SET seq = ?4, depth = ?5, hops = ?6, met = ?7 WHERE met < ?7",
+        )?;
+        let site = crate::url::origin_of(url);
+        let changed = statement.execute(params![id.0, url, site, self.next_seq, depth, hops, self.run])?;
+        // The window of known pages is bounded: the table has the last word.
+        if changed == 0 {
+            return Ok(Met::Known);
+        }
+        self.next_seq += 1;
+        Ok(Met::New)
+    }
+
+    /// Meets a page that an earlier run has linked to. One that the datastore has forgotten counts as known.
+    pub fn meet_again(&mut self, id: PageId, depth: u32) -> Result<Met, DatastoreError> {
+        match self.known.insert(id.0, depth) {
+            Met::New => {}
+            Met::Known => return Ok(Met::Known),
+            Met::Sooner => return self.lower(id, depth),
+        }
+        let changed = self
+            .db
+            .prepare_cached("UPDATE page SET seq = ?2, depth = ?3, hops = 0, met = ?4 WHERE id = ?1 AND met < ?4")?
+            .execute(params![id.0, self.next_seq, depth, self.run])?;
+        if changed == 0 {
+            return Ok(Met::Known);
+        }
+        self.next_seq += 1;
+        Ok(Met::New)
+    }
+
+    /// A page met again nearer to a start. If it was settled with its links cut off, it waits anew.
+    fn lower(&mut self, id: PageId, depth: u32) -> Result<Met, DatastoreError> {
+        let again = self
+            .db
+            .prepare_cached(
+                "UPDATE page SET depth = ?2, seq = ?3, settled = 0
+                 WHERE id = ?1 AND depth > ?2 AND settled = ?4 AND cut = 1",
+            )?
+            .execute(params![id.0, depth, self.next_seq, self.run])?;
+        if again > 0 {
+            self.next_seq += 1;
+            return Ok(Met::Sooner);
+        }
+        self.db
+            .prepare_cached("UPDATE page SET depth = ?2 WHERE id = ?1 AND depth > ?2")?
+            .execute(params![id.0, depth])?;
+        Ok(Met::Known)
+    }
+
+    /// The next waiting pages of `site` after `seq`, at most `limit`, in the order in which they were met.
+    pub fn waiting(&self, site: &str, after_seq: i64, limit: usize) -> Result<Vec<Waiting>, DatastoreError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT id, url, seq, hops, depth, cut, scope, etag, modified FROM page
+             WHERE site = ?1 AND seq > ?2 AND settled < met AND met = ?3 ORDER BY seq LIMIT ?4",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![site, after_seq, self.run, limit])?;
+        let mut waiting = Vec::new();
+        while let Some(row) = rows.next()? {
+            waiting.push(self.read_waiting(row)?);
+        }
+        Ok(waiting)
+    }
+
+    /// What waits of one page that was met just now.
+    pub fn waiting_page(&self, id: PageId) -> Result<Option<Waiting>, DatastoreError> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT id, url, seq, hops, depth, cut, scope, etag, modified FROM page WHERE id = ?1")?;
+        let mut rows = statement.query([id.0])?;
+        Ok(match rows.next()? {
+            Some(row) => Some(self.read_waiting(row)?),
+            None => None,
+        })
+    }
+
+    fn read_waiting(&self, row: &rusqlite::Row<'_>) -> Result<Waiting, DatastoreError> {
+        let (depth, cut, scope): (u32, bool, i64) = (row.get(4)?, row.get(5)?, row.get(6)?);
+        // "Not modified" yields the links of last time: useless if the scope was another, or if they were cut off
+        // and may be followed now.
+        let may_follow = self.depth_max.is_none_or(|depth_max| depth < depth_max);
+        let usable = scope == self.scope && !(cut && may_follow);
+        let conditions = Conditions { etag: row.get(7)?, modified_since: row.get(8)? };
+        Ok(Waiting {
+            id: PageId(row.get(0)?),
+            url: row.get(1)?,
+            seq: row.get(2)?,
+            hops: row.get(3)?,
+            depth,
+            conditions: if usable { conditions } else { Conditions::default() },
+        })
+    }
+
+    /// Whether the present run has settled the page.
+    pub fn is_settled(&self, id: PageId) -> Result<bool, DatastoreError> {
+        let mut statement = self.db.prepare_cached("SELECT 1 FROM page WHERE id = ?1 AND settled = ?2")?;
+        Ok(statement.exists(params![id.0, self.run])?)
+    }
+
+    /// Every site with waiting pages, and how many wait: where a continued run begins.
+    pub fn waiting_sites(&self) -> Result<Vec<(String, u64)>, DatastoreError> {
+        let mut statement =
+            self.db.prepare("SELECT site, count(*) FROM page WHERE settled < met AND met = ?1 GROUP BY site")?;
+        let mut rows = statement.query([self.run])?;
+        let mut sites = Vec::new();
+        while let Some(row) = rows.next()? {
+            sites.push((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
+        }
+        Ok(sites)
+    }
+
+    /// What is known of a page.
+    pub fn row(&self, id: PageId) -> Result<Row, DatastoreError> {
+        let row = self
+            .db
+            .prepare_cached(
+                "SELECT depth, delivered, hash, failures, iif(scope = ?2, links, NULL) FROM page WHERE id = ?1",
+            )?
+            .query_row([id.0, self.scope], |row| {
+                let links: Option<Vec<u8>> = row.get(4)?;
+                Ok(Row {
+                    depth: row.get(0)?,
+                    delivered: row.get(1)?,
+                    hash: row.get(2)?,
+                    failures: row.get(3)?,
+                    links: links.map_or_else(Vec::new, |bytes| decode_links(&bytes)),
+                })
+            })
+            .optional()?;
+        Ok(row.unwrap_or_default())
+    }
+
+    /// Settles a page that was read.
+    pub fn settle(&mut self, id: PageId, found: &Found) -> Result<(), DatastoreError> {
+        self.db
+            .prepare_cached(
+                "UPDATE page SET settled = ?2, delivered = ?3, cut = ?4, failures = 0, scope = ?5, etag = ?6,
+                 modified = ?7, hash = ?8, links = ?9 WHERE id = ?1",
+            )?
+            .execute(params![
+                id.0,
+                self.run,
+                found.delivered,
+                found.cut,
+                self.scope,
+                found.conditions.etag,
+                found.conditions.modified_since,
+                found.hash,
+                encode_links(&found.links),
+            ])?;
+        Ok(())
+    }
+
+    /// Settles a page that is as it was.
+    pub fn settle_unchanged(&mut self, id: PageId) -> Result<(), DatastoreError> {
+        self.db
+            .prepare_cached("UPDATE page SET settled = ?2, failures = 0 WHERE id = ?1")?
+            .execute(params![id.0, self.run])?;
+        Ok(())
+    }
+
+    /// Settles a page that could not be had; all else known of it stays.
+    pub fn settle_failed(&mut self, id: PageId) -> Result<(), DatastoreError> {
+        self.db
+            .prepare_cached("UPDATE page SET settled = ?2, failures = failures + 1 WHERE id = ?1")?
+            .execute(params![id.0, self.run])?;
+        Ok(())
+    }
+
+    /// The index did not take the add or update of this page: it is read and decided anew in the next run.
+    pub fn undelivered(&mut self, id: PageId, delivered_before: bool) -> Result<(), DatastoreError> {
+        self.db
+            .prepare_cached("UPDATE page SET delivered = ?2, hash = NULL, etag = NULL, modified = NULL WHERE id = ?1")?
+            .execute(params![id.0, delivered_before])?;
+        Ok(())
+    }
+
+    /// Notes that something may be hidden from this run, so that absence is no proof of deletion.
+    pub fn set_doubtful(&mut self) -> Result<(), DatastoreError> {
+        self.set_meta("doubtful", 1)
+    }
+
+    pub fn is_doubtful(&self) -> Result<bool, DatastoreError> {
+        Ok(self.meta("doubtful")? == 1)
+    }
+
+    /// The next documents, at most `limit` after `after`, of pages that this run has not met.
+    pub fn orphans(&self, after: Option<PageId>, limit: usize) -> Result<Vec<Orphan>, DatastoreError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT id, url FROM page WHERE delivered = 1 AND met < ?1 AND (?2 IS NULL OR id > ?2) ORDER BY id LIMIT ?3",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![self.run, after.map(|id| id.0), limit])?;
+        let mut orphans = Vec::new();
+        while let Some(row) = rows.next()? {
+            orphans.push(Orphan { id: PageId(row.get(0)?), url: row.get(1)? });
+        }
+        Ok(orphans)
+    }
+
+    /// Notes that the index holds no document of this page any more (or, if it refused the delete, still does).
+    pub fn set_delivered(&mut self, id: PageId, delivered: bool) -> Result<(), DatastoreError> {
+        self.db.prepare_cached("UPDATE page SET delivered = ?2 WHERE id = ?1")?.execute(params![id.0, delivered])?;
+        Ok(())
+    }
+
+    /// Ends the run: the next action begins a new one. Pages that it has not met and of which the index holds
+    /// nothing are forgotten, unless the run is doubtful.
+    pub fn end(&mut self) -> Result<(), DatastoreError> {
+        if !self.is_doubtful()? {
+            self.db.execute("DELETE FROM page WHERE delivered = 0 AND met < ?1", [self.run])?;
+        }
+        self.set_meta("open", 0)
+    }
+
+    /// Makes everything since the last commit durable.
+    pub fn commit(&mut self) -> Result<(), DatastoreError> {
+        Ok(self.db.execute_batch("COMMIT; BEGIN IMMEDIATE")?)
+    }
+
+    fn meta(&self, name: &str) -> Result<i64, DatastoreError> {
+        Ok(read_meta(&self.db, name)?)
+    }
+
+    fn set_meta(&mut self, name: &str, value: i64) -> Result<(), DatastoreError> {
+        self.db
+            .prepare_cached("INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?
+            .execute(params![name, value])?;
+        Ok(())
+    }
+}
+
+/// Makes the schema, with a hash key of its own, inside the transaction that is open.
+fn create(db: &Connection) -> Result<(), rusqlite::Error> {
+    db.execute_batch(CREATE)?;
+    db.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA};"))?;
+    let (key0, key1) = uuid::Uuid::new_v4().as_u64_pair();
+    let values = [("key0", key0.cast_signed()), ("key1", key1.cast_signed()), ("run", 0), ("open", 0)];
+    let zero = [("scope", 0), ("depth", 0), ("doubtful", 0)];
+    for (name, value) in values.into_iter().chain(zero) {
+        db.execute("INSERT INTO meta(name, value) VALUES(?1, ?2)", params![name, value])?;
+    }
+    Ok(())
+}
+
+fn read_meta(db: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
+    db.prepare_cached("SELECT value FROM meta WHERE name = ?1")?.query_row([name], |row| row.get(0))
+}
+
+/// Eight bytes a link, little-endian.
+fn encode_links(links: &[PageId]) -> Vec<u8> {
+    links.iter().flat_map(|link| link.0.to_le_bytes()).collect()
+}
+
+fn decode_links(bytes: &[u8]) -> Vec<PageId> {
+    bytes.as_chunks().0.iter().map(|chunk| PageId(i64::from_le_bytes(*chunk))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Tested = Result<(), Box<dyn std::error::Error>>;
+
+    fn fresh(depth_max: Option<u32>) -> Result<Datastore, DatastoreError> {
+        let mut datastore = Datastore::open(Path::new(":memory:"))?;
+        datastore.begin(7, depth_max)?;
+        Ok(datastore)
+    }
+
+    fn meet(datastore: &mut Datastore, url: &str, depth: u32) -> Result<(PageId, Met), DatastoreError> {
+        let id = datastore.ids().of(url);
+        Ok((id, datastore.meet(id, url, depth, 0)?))
+    }
+
+    fn waiting(datastore: &Datastore) -> Result<Vec<String>, DatastoreError> {
+        let mut urls = Vec::new();
+        for (site, _) in datastore.waiting_sites()? {
+            urls.extend(datastore.waiting(&site, -1, 100)?.into_iter().map(|page| page.url));
+        }
+        Ok(urls)
+    }
+
+    fn delivered(links: Vec<PageId>) -> Found {
+        let conditions = Conditions { etag: Some("\"1\"".to_owned()), modified_since: None };
+        Found { delivered: true, hash: Some([1; 16]), conditions, links, cut: false }
+    }
+
+    #[test]
+    fn a_page_is_met_once_a_run_and_waits_until_it_is_settled() -> Tested {
+        let mut datastore = fresh(None)?;
+        let (a, met) = meet(&mut datastore, "http://h/a", 0)?;
+        assert_eq!(met, Met::New);
+        assert_eq!(meet(&mut datastore, "http://h/a", 3)?.1, Met::Known);
+        meet(&mut datastore, "http://h/b", 1)?;
+        assert_eq!(waiting(&datastore)?, ["http://h/a", "http://h/b"]);
+        datastore.settle(a, &delivered(Vec::new()))?;
+        assert_eq!(waiting(&datastore)?, ["http://h/b"]);
+        assert!(datastore.is_settled(a)?);
+        Ok(())
+    }
+
+    #[test]
+    fn the_next_run_asks_under_the_same_scope_only_and_finds_orphans() -> Tested {
+        let mut datastore = fresh(None)?;
+        let (a, _) = meet(&mut datastore, "http://h/a", 0)?;
+        let (b, _) = meet(&mut datastore, "http://h/b", 1)?;
+        datastore.settle(a, &delivered(vec![b]))?;
+        datastore.settle(b, &delivered(Vec::new()))?;
+        datastore.end()?;
+
+        assert_eq!(datastore.begin(7, None)?, Begun::New);
+        meet(&mut datastore, "http://h/a", 0)?;
+        let page = datastore.waiting_page(a)?.ok_or("a waits")?;
+        assert_eq!(page.conditions.etag.as_deref(), Some("\"1\""));
+        assert_eq!(datastore.row(a)?.links, [b]);
+        datastore.settle_unchanged(a)?;
+        assert_eq!(datastore.orphans(None, 10)?, [Orphan { id: b, url: "http://h/b".to_owned() }]);
+        assert_eq!(datastore.meet_again(b, 1)?, Met::New);
+        assert_eq!(datastore.meet_again(b, 1)?, Met::Known);
+        assert_eq!(datastore.orphans(None, 10)?, []);
+        datastore.end()?;
+
+        assert_eq!(datastore.begin(8, None)?, Begun::New);
+        meet(&mut datastore, "http://h/a", 0)?;
+        assert_eq!(datastore.waiting_page(a)?.ok_or("a waits")?.conditions, Conditions::default());
+        assert_eq!(datastore.row(a)?.links, []);
+        Ok(())
+    }
+
+    #[test]
+    fn a_page_met_nearer_is_visited_again_if_its_links_were_cut_off() -> Tested {
+        let mut datastore = fresh(Some(2))?;
+        let (page, _) = meet(&mut datastore, "http://h/a", 2)?;
+        assert_eq!(meet(&mut datastore, "http://h/a", 1)?.1, Met::Known, "it waits: its depth is lowered, no more");
+        assert_eq!(datastore.row(page)?.depth, 1);
+
+        let (deep, _) = meet(&mut datastore, "http://h/deep", 2)?;
+        datastore.settle(deep, &Found { cut: true, ..delivered(Vec::new()) })?;
+        assert_eq!(meet(&mut datastore, "http://h/deep", 1)?.1, Met::Sooner);
+        let again = datastore.waiting_page(deep)?.ok_or("it waits anew")?;
+        assert_eq!((again.depth, again.conditions), (1, Conditions::default()), "not modified would yield no links");
+        Ok(())
+    }
+
+    #[test]
+    fn an_open_run_goes_on_after_a_crash_from_the_last_commit() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("x.db");
+        let mut datastore = Datastore::open(&path)?;
+        datastore.begin(7, None)?;
+        let (a, _) = meet(&mut datastore, "http://h/a", 0)?;
+        meet(&mut datastore, "http://h/b", 0)?;
+        datastore.commit()?;
+        datastore.settle(a, &delivered(Vec::new()))?;
+        meet(&mut datastore, "http://h/c", 0)?;
+        drop(datastore);
+
+        let mut datastore = Datastore::open(&path)?;
+        assert_eq!(datastore.begin(7, None)?, Begun::Continued);
+        assert_eq!(waiting(&datastore)?, ["http://h/a", "http://h/b"]);
+        assert_eq!(meet(&mut datastore, "http://h/b", 0)?.1, Met::Known);
+        assert_eq!(meet(&mut datastore, "http://h/c", 0)?.1, Met::New);
+        assert_eq!(datastore.begin(8, None)?, Begun::New, "another scope is another run");
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_refused_is_decided_anew() -> Tested {
+        let mut datastore = fresh(None)?;
+        let (a, _) = meet(&mut datastore, "http://h/a", 0)?;
+        datastore.settle(a, &delivered(Vec::new()))?;
+        datastore.undelivered(a, false)?;
+        let row = datastore.row(a)?;
+        assert_eq!((row.delivered, row.hash), (false, None));
+        datastore.settle(a, &delivered(Vec::new()))?;
+        datastore.set_delivered(a, false)?;
+        assert!(!datastore.row(a)?.delivered);
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_is_locked_foreign_damaged_or_newer_is_refused_and_kept() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("x.db");
+        let first = Datastore::open(&path)?;
+        assert!(matches!(Datastore::open(&path), Err(DatastoreError::Locked)));
+        drop(first);
+        let mut datastore = Datastore::open(&path)?;
+        datastore.commit()?;
+        drop(datastore);
+
+        let db = Connection::open(&path)?;
+        db.execute_batch("PRAGMA user_version=99")?;
+        drop(db);
+        assert!(matches!(Datastore::open(&path), Err(DatastoreError::Newer { found: 99 })));
+
+        let foreign = folder.path().join("foreign.db");
+        Connection::open(&foreign)?.execute_batch("CREATE TABLE t(x)")?;
+        assert!(matches!(Datastore::open(&foreign), Err(DatastoreError::Foreign)));
+
+        let text = folder.path().join("text.db");
+        std::fs::write(&text, "no database at all, but long enough to be one ".repeat(100))?;
+        assert!(matches!(Datastore::open(&text), Err(DatastoreError::Foreign)));
+        assert!(std::fs::read_to_string(&text)?.starts_with("no database"));
+        Ok(())
+    }
+}

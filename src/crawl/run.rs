@@ -1,0 +1,595 @@
+//! The loop of a crawl: what is visited next, and what a visit means for the index.
+
+use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row};
+use super::frontier::{Frontier, Next, Rules, Skip, Visit};
+use super::visitor::{self, Done, Errand, Failure, Moved, Outcome, Reading};
+use super::{Change, Delivery, Settings, Verdict};
+use crate::action::TaskCounts;
+use crate::client::Client;
+use crate::stop::{StopFlag, Stopped};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A batch is delivered and committed when it has this many settled pages,
+const BATCH_PAGES: usize = 500;
+/// or this much text,
+const BATCH_BYTES: usize = 4 << 20;
+/// or is this old.
+const BATCH_AGE: Duration = Duration::from_secs(1);
+/// Pages that wait for a second visit at once; beyond it a failure is final.
+const RETRIES_MAX: usize = 10_000;
+/// Hosts that one crawl gets to know; links to further ones are passed over.
+const HOSTS_MAX: usize = 100_000;
+/// Cycles in a row after which a page that fails is no longer thought to hide others.
+const DOUBT_CYCLES: u32 = 3;
+/// A visitor's deepest recursion is none of ours: regular expressions and TLS are what it has room for.
+const VISITOR_STACK_BYTES: usize = 1 << 20;
+const LOG: &str = "synchronize";
+
+/// Brings changes to the index: one verdict for each, in their order, once the target holds the accepted ones for
+/// good. An error ends the crawl; its changes are decided anew in the next run.
+pub type Deliver<'d> = dyn FnMut(Vec<Change>, &StopFlag) -> Result<Vec<Verdict>, String> + 'd;
+
+/// How a crawl came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every page was settled. `doubtful`: something may have been hidden, so nothing was deleted for its absence.
+    Complete { doubtful: bool },
+    /// `pages_max` was reached; the next action goes on from here.
+    Limited,
+}
+
+/// Why a crawl ended before its time. What it had delivered is committed, and the next action goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum CrawlError {
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// Not one start page was had: the site is out of reach, or the task is not set up right.
+    #[error("no start page could be had: {0}")]
+    NoStart(String),
+    #[error("datastore: {0}")]
+    Datastore(#[from] DatastoreError),
+    #[error("{0}")]
+    Deliver(String),
+    #[error("no thread for a visitor: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Crawls until nothing waits, a limit is reached, or `stop` is set.
+///
+/// `scope_key` stands for everything in `settings` that decides which pages a run reaches and what it reads from
+/// them: an open run goes on only under the same key, and validators are only used under the same. However it ends,
+/// all that was decided by then is delivered and committed, unless delivering or committing is what failed.
+pub fn crawl(
+    settings: &Settings,
+    scope_key: i64,
+    datastore: &mut Datastore,
+    counts: &TaskCounts,
+    deliver: &mut Deliver<'_>,
+    stop: &StopFlag,
+) -> Result<Ended, CrawlError> {
+    let begun = datastore.begin(scope_key, settings.depth_max)?;
+    let client = Client::new(&settings.client, stop);
+    let ids = datastore.ids();
+    thread::scope(|scope| {
+        let visitors = settings.visitors.max(1);
+        // One errand lies ready for each visitor, unless a delay wants requests to leave when they are decided.
+        let in_flight_max = if settings.page_delay.is_zero() { visitors * 2 } else { visitors };
+        // Both hold whatever is in flight, so neither end ever waits to send.
+        let (errands, errands_in) = bounded(in_flight_max);
+        let (done_out, done) = bounded(in_flight_max);
+        for number in 0..visitors {
+            let (client, errands_in, done_out) = (client.clone(), errands_in.clone(), done_out.clone());
+            thread::Builder::new()
+                .name(format!("visit-{number}"))
+                .stack_size(VISITOR_STACK_BYTES)
+                .spawn_scoped(scope, move || visitor::visit_all(settings, &client, stop, ids, &errands_in, &done_out))
+                .map_err(CrawlError::Thread)?;
+        }
+        drop((errands_in, done_out));
+        let mut run = Run {
+            settings,
+            counts,
+            stop,
+            datastore,
+            deliver,
+            frontier: Frontier::new(settings.page_delay),
+            starts: Starts::default(),
+            batch: Batch::new(Instant::now()),
+            in_flight: 0,
+            in_flight_max,
+            ingested: 0,
+        };
+        let ended = run.begin(begun).and_then(|()| run.walk(&errands, &done)).and_then(|ended| run.end(ended));
+        match ended {
+            // What is not delivered or not committed is rolled back: it waits again.
+            Err(CrawlError::Datastore(_) | CrawlError::Deliver(_)) => ended,
+            _ => run.commit().and(ended),
+        }
+    })
+}
+
+struct Run<'a, 'd> {
+    settings: &'a Settings,
+    counts: &'a TaskCounts,
+    stop: &'a StopFlag,
+    datastore: &'a mut Datastore,
+    deliver: &'a mut Deliver<'d>,
+    frontier: Frontier,
+    starts: Starts,
+    batch: Batch,
+    in_flight: usize,
+    in_flight_max: usize,
+    /// Documents added or updated by this action.
+    ingested: u64,
+}
+
+/// Whether the run got anywhere.
+#[derive(Default)]
+struct Starts {
+    ids: HashSet<PageId>,
+    reached: bool,
+    failure: Option<String>,
+}
+
+/// What was decided since the last commit.
+struct Batch {
+    changes: Vec<(PageId, Change)>,
+    bytes: usize,
+    settled: usize,
+    since: Instant,
+}
+
+impl Batch {
+    fn new(since: Instant) -> Batch {
+        Batch { changes: Vec::new(), bytes: 0, settled: 0, since }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.settled >= BATCH_PAGES || self.bytes >= BATCH_BYTES || (self.settled > 0 && now >= self.since + BATCH_AGE)
+    }
+}
+
+/// Why the loop hands out no more.
+enum Idle {
+    /// Until this instant.
+    Until(Instant),
+    /// Until something in flight comes back.
+    Busy,
+    /// Nothing waits that may be visited.
+    Over,
+}
+
+impl Run<'_, '_> {
+    fn begin(&mut self, begun: Begun) -> Result<(), CrawlError> {
+        let now = Instant::now();
+        if begun == Begun::Continued {
+            let sites = self.datastore.waiting_sites()?;
+            let waiting: u64 = sites.iter().map(|(_, waiting)| waiting).sum();
+            self.counts.waiting.store(waiting, Relaxed);
+            log::info!(target: LOG, "{}: goes on with the run before, {waiting} pages wait", self.counts.task);
+            for (origin, _) in sites {
+                let site = self.frontier.site(&origin, now);
+                self.frontier.park(site);
+            }
+        }
+        for start in &self.settings.starts {
+            if let Err(why) = self.settings.scope.visits(start) {
+                log::warn!(target: LOG, "{}: start page {start} is not visited: {why}", self.counts.task);
+                self.starts.failure.get_or_insert_with(|| format!("{start}: {why}"));
+                self.datastore.set_doubtful()?;
+                continue;
+            }
+            let id = self.datastore.ids().of(start.as_str());
+            self.starts.ids.insert(id);
+            match self.datastore.meet(id, start.as_str(), 0, 0)? {
+                Met::New | Met::Sooner => self.enqueue(id, start.as_str())?,
+                Met::Known => self.starts.reached |= self.datastore.is_settled(id)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, errands: &Sender<Errand>, done: &Receiver<Done>) -> Result<Ended, CrawlError> {
+        loop {
+            self.stop.check()?;
+            let idle = self.dispatch(errands)?;
+            let wake_at = match idle {
+                // Only this loop adds work, so that nothing waiting and nothing in flight is final.
+                Idle::Over if self.in_flight == 0 => return self.ending(),
+                Idle::Until(at) => Some(at),
+                Idle::Busy | Idle::Over => None,
+            };
+            let commit_at = (self.batch.settled > 0).then(|| self.batch.since + BATCH_AGE);
+            let wake_at = wake_at.into_iter().chain(commit_at).min();
+            let wake = wake_at.map_or_else(never, |at| after(at.saturating_duration_since(Instant::now())));
+            select! {
+                recv(done) -> done => self.settle(done.expect("visitors outlive the loop"))?,
+                recv(wake) -> _ => {}
+                recv(self.stop.signal()) -> _ => return Err(Stopped.into()),
+            }
+            if self.batch.is_due(Instant::now()) {
+                self.commit()?;
+            }
+        }
+    }
+
+    fn ending(&self) -> Result<Ended, CrawlError> {
+        let limited = self.pages_left() == 0 && !self.datastore.waiting_sites()?.is_empty();
+        if limited { Ok(Ended::Limited) } else { Ok(Ended::Complete { doubtful: self.datastore.is_doubtful()? }) }
+    }
+
+    fn pages_left(&self) -> u64 {
+        self.settings.pages_max.map_or(u64::MAX, |pages_max| pages_max.saturating_sub(self.ingested))
+    }
+
+    /// Hands out what is due, until the visitors have enough.
+    fn dispatch(&mut self, errands: &Sender<Errand>) -> Result<Idle, CrawlError> {
+        loop {
+            // No visit is begun whose document could exceed the limit: none is thrown away.
+            let left = usize::try_from(self.pages_left()).unwrap_or(usize::MAX);
+            if left == 0 {
+                return Ok(Idle::Over);
+            }
+            if self.in_flight >= self.in_flight_max.min(left) {
+                return Ok(Idle::Busy);
+            }
+            self.refill()?;
+            let errand = match self.frontier.next(Instant::now()) {
+                Next::Visit(visit) => Errand::Page(visit),
+                Next::AskRobots(site) => Errand::Robots(site, self.frontier.origin(site).to_owned()),
+                Next::Skip(visit, skip) => {
+                    self.settle_skipped(&visit, &skip)?;
+                    if self.batch.is_due(Instant::now()) {
+                        self.commit()?;
+                    }
+                    self.stop.check()?;
+                    continue;
+                }
+                Next::Wait(at) => return Ok(Idle::Until(at)),
+                Next::Empty => return Ok(Idle::Over),
+            };
+            errands.send(errand).expect("visitors outlive the loop");
+            self.in_flight += 1;
+        }
+    }
+
+    fn refill(&mut self) -> Result<(), CrawlError> {
+        while let Some((site, origin, after_seq, limit)) = self.frontier.hungry() {
+            let pages = self.datastore.waiting(origin, after_seq, limit)?;
+            self.frontier.refill(site, pages, limit);
+        }
+        Ok(())
+    }
+
+    fn enqueue(&mut self, id: PageId, url: &str) -> Result<(), CrawlError> {
+        self.counts.waiting.fetch_add(1, Relaxed);
+        let site = self.frontier.site(crate::url::origin_of(url), Instant::now());
+        if self.frontier.has_room(site) {
+            if let Some(page) = self.datastore.waiting_page(id)? {
+                self.frontier.push(site, page);
+            }
+        } else {
+            self.frontier.park(site);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, done: Done) -> Result<(), CrawlError> {
+        self.in_flight -= 1;
+        let (visit, outcome) = match done {
+            Done::Robots(site, rules) => {
+                if let Rules::Unreachable(why) = &rules {
+                    let origin = self.frontier.origin(site);
+                    log::warn!(target: LOG, "{}: {origin}/robots.txt cannot be had: {why}", self.counts.task);
+                }
+                self.frontier.know_robots(site, rules, Instant::now());
+                return Ok(());
+            }
+            Done::Page(visit, outcome) => (visit, outcome),
+        };
+        let id = visit.page.id;
+        let outcome = match outcome {
+            // The flag is set: the loop ends, and the page waits on.
+            Outcome::Stopped => return Ok(()),
+            Outcome::Failed(failure) => {
+                let unreachable = failure.unreachable.then_some(failure.why.as_str());
+                self.frontier.answered(visit.site, unreachable);
+                match self.retry(*visit, &failure) {
+                    Some(visit) => return self.settle_failed(id, visit.url.as_str(), &failure.why),
+                    None => return Ok(()),
+                }
+            }
+            outcome => outcome,
+        };
+        self.frontier.answered(visit.site, None);
+        match outcome {
+            Outcome::Read(reading) => self.settle_read(&visit, *reading),
+            Outcome::NotModified => self.settle_unchanged(id),
+            Outcome::Moved(target) => self.settle_moved(&visit, target),
+            Outcome::Gone(status) => self.settle_gone(id, visit.url.as_str(), &format!("HTTP status {status}")),
+            Outcome::Failed(_) | Outcome::Stopped => Ok(()),
+        }
+    }
+
+    /// Has the page visited once more; gives it back if it has had its chances.
+    fn retry(&mut self, visit: Visit, failure: &Failure) -> Option<Visit> {
+        let now = Instant::now();
+        if let Some(wait) = failure.retry_after {
+            self.frontier.back_off(visit.site, now + wait);
+        }
+        let chances_left = visit.tries < self.settings.retries_max && self.frontier.retrying() < RETRIES_MAX;
+        if !(failure.transient && chances_left) {
+            return Some(visit);
+        }
+        log::debug!(target: LOG, "{}: {} again later: {}", self.counts.task, visit.url, failure.why);
+        let pause = self.settings.retry_delay * 2_u32.pow(visit.tries.min(10));
+        self.frontier.retry(visit, now + pause.max(failure.retry_after.unwrap_or_default()));
+        None
+    }
+
+    fn settle_skipped(&mut self, visit: &Visit, skip: &Skip) -> Result<(), CrawlError> {
+        let (id, url) = (visit.page.id, visit.url.as_str());
+        match skip {
+            Skip::Disallowed => self.settle_gone(id, url, "disallowed by robots.txt"),
+            Skip::RobotsUnreachable(why) => self.settle_failed(id, url, &format!("robots.txt cannot be had: {why}")),
+            Skip::SiteUnreachable(why) => self.settle_failed(id, url, &format!("given up with its site: {why}")),
+        }
+    }
+
+    fn settle_read(&mut self, visit: &Visit, reading: Reading) -> Result<(), CrawlError> {
+        let (id, url) = (visit.page.id, visit.url.as_str());
+        let row = self.settled(id)?;
+        self.starts.reached |= self.starts.ids.contains(&id);
+        let follows = self.follows(row.depth);
+        let mut links = Vec::with_capacity(reading.links.len());
+        for (link, link_url) in &reading.links {
+            links.push(*link);
+            if follows
+                && self.has_host_room(link_url)
+                && self.datastore.meet(*link, link_url, row.depth + 1, 0)? != Met::Known
+            {
+                self.enqueue(*link, link_url)?;
+            }
+        }
+        let found = Found {
+            delivered: reading.ingests,
+            hash: reading.ingests.then_some(reading.page.hash),
+            cut: !follows && !links.is_empty(),
+            conditions: reading.conditions.clone(),
+            links,
+        };
+        self.datastore.settle(id, &found)?;
+        let as_before = row.hash == Some(reading.page.hash);
+        match (row.delivered, reading.ingests) {
+            (false, true) => self.add(id, Change::Add(delivery(url, row.depth, reading))),
+            (true, true) if as_before => {
+                self.counts.unchanged.fetch_add(1, Relaxed);
+            }
+            (true, true) => self.add(id, Change::Update(delivery(url, row.depth, reading))),
+            (true, false) => self.add(id, Change::Delete { url: url.to_owned() }),
+            (false, false) => log::debug!(target: LOG, "{}: {url} is not ingested", self.counts.task),
+        }
+        Ok(())
+    }
+
+    fn settle_unchanged(&mut self, id: PageId) -> Result<(), CrawlError> {
+        let row = self.settled(id)?;
+        self.starts.reached |= self.starts.ids.contains(&id);
+        self.datastore.settle_unchanged(id)?;
+        if row.delivered {
+            self.counts.unchanged.fetch_add(1, Relaxed);
+        }
+        self.meet_links(&row)
+    }
+
+    fn settle_moved(&mut self, visit: &Visit, target: Moved) -> Result<(), CrawlError> {
+        let (id, url) = (visit.page.id, visit.url.as_str());
+        let before = self.datastore.row(id)?;
+        let to = match target.to {
+            Ok(_) if visit.page.hops >= self.settings.redirects_max => {
+                return self.settle_failed(id, url, "too many redirects one after the other");
+            }
+            Ok((link, link_url)) => {
+                if self.starts.ids.contains(&id) {
+                    self.starts.ids.insert(link);
+                    // To a page that was reached before: that will do.
+                    self.starts.reached |= link != id && self.datastore.is_settled(link)?;
+                }
+                if self.datastore.meet(link, &link_url, before.depth, visit.page.hops + 1)? != Met::Known {
+                    self.enqueue(link, &link_url)?;
+                }
+                Ok(link)
+            }
+            Err(why) => Err(why),
+        };
+        // A site under repair sends every page to one and the same: a redirect that says it is for now has to say
+        // so for some cycles before it costs a document.
+        if before.delivered && !target.permanent && before.failures < DOUBT_CYCLES {
+            return self.settle_failed(id, url, "it is elsewhere for now, says the server; its document stays");
+        }
+        match to {
+            Ok(link) => self.settle_without(id, url, vec![link]),
+            Err(why) => self.settle_gone(id, url, &why),
+        }
+    }
+
+    /// Settles a page that exists no more, or not for us.
+    fn settle_gone(&mut self, id: PageId, url: &str, why: &str) -> Result<(), CrawlError> {
+        // Without its start a site looks empty: that is believed of a page, never of a start.
+        if self.starts.ids.contains(&id) {
+            return self.settle_failed(id, url, why);
+        }
+        log::info!(target: LOG, "{}: {url} is passed over: {why}", self.counts.task);
+        self.settle_without(id, url, Vec::new())
+    }
+
+    /// Settles a page that has no document (any more).
+    fn settle_without(&mut self, id: PageId, url: &str, links: Vec<PageId>) -> Result<(), CrawlError> {
+        let row = self.settled(id)?;
+        self.datastore.settle(id, &Found { links, ..Found::default() })?;
+        if row.delivered {
+            self.add(id, Change::Delete { url: url.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Settles a page that could not be had. Its document stays, and so do the pages that it linked to.
+    fn settle_failed(&mut self, id: PageId, url: &str, why: &str) -> Result<(), CrawlError> {
+        log::error!(target: LOG, "{}: {url} could not be had: {why}", self.counts.task);
+        let row = self.settled(id)?;
+        self.counts.errors.fetch_add(1, Relaxed);
+        self.datastore.settle_failed(id)?;
+        let is_start = self.starts.ids.contains(&id);
+        if is_start {
+            self.starts.failure.get_or_insert_with(|| format!("{url}: {why}"));
+        }
+        if is_start || row.failures < DOUBT_CYCLES {
+            self.datastore.set_doubtful()?;
+        }
+        self.meet_links(&row)
+    }
+
+    /// Counts a page as settled, and tells what was known of it.
+    fn settled(&mut self, id: PageId) -> Result<Row, CrawlError> {
+        if self.batch.settled == 0 {
+            self.batch.since = Instant::now();
+        }
+        self.batch.settled += 1;
+        self.counts.seen.fetch_add(1, Relaxed);
+        self.counts.waiting.fetch_sub(1, Relaxed);
+        Ok(self.datastore.row(id)?)
+    }
+
+    fn follows(&self, depth: u32) -> bool {
+        self.settings.depth_max.is_none_or(|depth_max| depth < depth_max)
+    }
+
+    /// `false` for a link to one more host than a crawl gets to know.
+    fn has_host_room(&self, url: &str) -> bool {
+        self.frontier.hosts() < HOSTS_MAX || self.frontier.knows(crate::url::origin_of(url))
+    }
+
+    /// Follows the links that a page had when it was last read.
+    fn meet_links(&mut self, row: &Row) -> Result<(), CrawlError> {
+        if !self.follows(row.depth) {
+            return Ok(());
+        }
+        for link in &row.links {
+            if self.datastore.meet_again(*link, row.depth + 1)? != Met::Known
+                && let Some(page) = self.datastore.waiting_page(*link)?
+            {
+                self.enqueue(*link, &page.url)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, id: PageId, change: Change) {
+        let counter = match &change {
+            Change::Add(_) => &self.counts.added,
+            Change::Update(_) => &self.counts.updated,
+            Change::Delete { .. } => &self.counts.deleted,
+        };
+        counter.fetch_add(1, Relaxed);
+        if let Change::Add(delivery) | Change::Update(delivery) = &change {
+            self.ingested += 1;
+            self.batch.bytes += delivery.page.text.len() + delivery.file.as_ref().map_or(0, Vec::len);
+        }
+        self.batch.changes.push((id, change));
+    }
+
+    /// Delivers the batch, then commits the datastore: in this order (see the crate's `crawl` module).
+    fn commit(&mut self) -> Result<(), CrawlError> {
+        let batch = std::mem::replace(&mut self.batch, Batch::new(Instant::now()));
+        if !batch.changes.is_empty() {
+            let kinds: Vec<(PageId, Kind)> = batch.changes.iter().map(|(id, change)| (*id, Kind::of(change))).collect();
+            let changes = batch.changes.into_iter().map(|(_, change)| change).collect();
+            let verdicts = (self.deliver)(changes, self.stop).map_err(CrawlError::Deliver)?;
+            for ((id, kind), verdict) in kinds.into_iter().zip(verdicts) {
+                self.conclude(id, kind, verdict)?;
+            }
+        }
+        Ok(self.datastore.commit()?)
+    }
+
+    fn conclude(&mut self, id: PageId, kind: Kind, verdict: Verdict) -> Result<(), CrawlError> {
+        let counter = match (&verdict, kind) {
+            (Verdict::NotSent, _) => return Ok(()),
+            (Verdict::Refused(_), _) => &self.counts.ingestfailed,
+            (Verdict::Accepted, Kind::Add) => &self.counts.ingestadded,
+            (Verdict::Accepted, Kind::Update) => &self.counts.ingestupdated,
+            (Verdict::Accepted, Kind::Delete) => &self.counts.ingestdeleted,
+        };
+        counter.fetch_add(1, Relaxed);
+        if let Verdict::Refused(why) = verdict {
+            log::error!(target: LOG, "{}: the target refused a document: {why}", self.counts.task);
+            match kind {
+                Kind::Add => self.datastore.undelivered(id, false)?,
+                Kind::Update => self.datastore.undelivered(id, true)?,
+                Kind::Delete => self.datastore.set_delivered(id, true)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a run that is whole: what it has not met is gone.
+    fn end(&mut self, ended: Ended) -> Result<Ended, CrawlError> {
+        let Ended::Complete { doubtful } = ended else {
+            return Ok(ended);
+        };
+        if !self.starts.reached {
+            self.datastore.set_doubtful()?;
+            self.datastore.end()?;
+            let why = self.starts.failure.take().unwrap_or_else(|| "the task names none".to_owned());
+            return Err(CrawlError::NoStart(why));
+        }
+        if !doubtful {
+            self.delete_orphans()?;
+        }
+        self.datastore.end()?;
+        Ok(ended)
+    }
+
+    fn delete_orphans(&mut self) -> Result<(), CrawlError> {
+        let mut after = None;
+        loop {
+            self.stop.check()?;
+            let orphans = self.datastore.orphans(after, BATCH_PAGES)?;
+            let Some(last) = orphans.last() else {
+                return Ok(());
+            };
+            after = Some(last.id);
+            for orphan in orphans {
+                self.datastore.set_delivered(orphan.id, false)?;
+                self.add(orphan.id, Change::Delete { url: orphan.url });
+            }
+            self.commit()?;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Add,
+    Update,
+    Delete,
+}
+
+impl Kind {
+    fn of(change: &Change) -> Kind {
+        match change {
+            Change::Add(_) => Kind::Add,
+            Change::Update(_) => Kind::Update,
+            Change::Delete { .. } => Kind::Delete,
+        }
+    }
+}
+
+fn delivery(url: &str, depth: u32, reading: Reading) -> Box<Delivery> {
+    let Reading { page, file, modified, .. } = reading;
+    Box::new(Delivery { url: url.to_owned(), page, file, depth, modified })
+}

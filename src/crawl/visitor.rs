@@ -1,0 +1,242 @@
+//! What a visitor thread does: fetch one page or one robots.txt, and read it into what the loop decides about.
+//!
+//! Visitors share nothing but read-only settings and the client's connections. They decide nothing that needs the
+//! datastore, and end when the loop drops its end of the channel.
+
+use super::datastore::{PageId, PageIds};
+use super::frontier::{Rules, SiteId, Visit};
+use super::page::{self, Page};
+use super::{Settings, robots, scope};
+use crate::client::{Client, ClientError, Conditions, Response};
+use crate::stop::StopFlag;
+use crate::time::Moment;
+use crossbeam_channel::{Receiver, Sender};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use url::Url;
+
+/// A `Retry-After` longer than this is cut to it: a run has to end.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
+
+/// What the loop asks of a visitor.
+pub(super) enum Errand {
+    Page(Box<Visit>),
+    /// The robots.txt of this origin.
+    Robots(SiteId, String),
+}
+
+/// What a visitor brings back.
+pub(super) enum Done {
+    Page(Box<Visit>, Outcome),
+    Robots(SiteId, Rules),
+}
+
+/// What came of a visit.
+pub(super) enum Outcome {
+    Read(Box<Reading>),
+    NotModified,
+    Moved(Moved),
+    /// 404 or 410.
+    Gone(u16),
+    Failed(Failure),
+    Stopped,
+}
+
+/// A page that is elsewhere.
+pub(super) struct Moved {
+    /// The reason if that place is out of scope.
+    pub(super) to: Result<(PageId, String), String>,
+    /// The server says that it is so for good (301, 308).
+    pub(super) permanent: bool,
+}
+
+/// A page that was read.
+pub(super) struct Reading {
+    pub(super) page: Page,
+    /// In scope, each once, in the order of the page.
+    pub(super) links: Vec<(PageId, String)>,
+    pub(super) conditions: Conditions,
+    /// Whether it becomes a document, as far as URL and robots meta say.
+    pub(super) ingests: bool,
+    pub(super) file: Option<Vec<u8>>,
+    pub(super) modified: Option<String>,
+}
+
+/// Why a page could not be had.
+pub(super) struct Failure {
+    pub(super) why: String,
+    /// It may pass by itself, so that a visit soon after is worth while.
+    pub(super) transient: bool,
+    /// The server asks to be left alone for this long.
+    pub(super) retry_after: Option<Duration>,
+    /// No answer came at all.
+    pub(super) unreachable: bool,
+}
+
+/// One visitor's life. `ids` belong to the datastore of the loop.
+pub(super) fn visit_all(
+    settings: &Settings,
+    client: &Client,
+    stop: &StopFlag,
+    ids: PageIds,
+    errands: &Receiver<Errand>,
+    done: &Sender<Done>,
+) {
+    for errand in errands {
+        let answer = match errand {
+            Errand::Page(visit) => {
+                // A page that makes the reader panic ends its own visit and no more.
+                let outcome = catch_unwind(AssertUnwindSafe(|| visit_page(settings, client, ids, &visit)));
+                let outcome = outcome.unwrap_or_else(|_| {
+                    Outcome::Failed(Failure::lasting("internal error: the page could not be read"))
+                });
+                Done::Page(visit, outcome)
+            }
+            Errand::Robots(site, origin) => {
+                let rules = catch_unwind(AssertUnwindSafe(|| ask_robots(settings, client, stop, &origin)));
+                Done::Robots(site, rules.unwrap_or_else(|_| Rules::Unreachable(Arc::from("internal error"))))
+            }
+        };
+        if done.send(answer).is_err() {
+            return;
+        }
+    }
+}
+
+fn visit_page(settings: &Settings, client: &Client, ids: PageIds, visit: &Visit) -> Outcome {
+    let asked_at = Moment::now();
+    let response = match client.get(&visit.url, &visit.page.conditions) {
+        Ok(response) => response,
+        Err(ClientError::Stopped) => return Outcome::Stopped,
+        Err(error) => return Outcome::Failed(Failure::from(&error)),
+    };
+    match response.status {
+        200..=299 => Outcome::Read(Box::new(read(settings, ids, visit, response, asked_at))),
+        304 if visit.page.conditions != Conditions::default() => Outcome::NotModified,
+        status @ (301 | 302 | 303 | 307 | 308) => Outcome::Moved(Moved {
+            to: redirect(settings, ids, visit, &response),
+            permanent: matches!(status, 301 | 308),
+        }),
+        404 | 410 => Outcome::Gone(response.status),
+        status => Outcome::Failed(Failure {
+            why: format!("HTTP status {status}"),
+            transient: matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            retry_after: retry_after(&response),
+            unreachable: false,
+        }),
+    }
+}
+
+fn read(settings: &Settings, ids: PageIds, visit: &Visit, response: Response, asked_at: Moment) -> Reading {
+    let content_type = response.headers.get("content-type");
+    let robots_header = response.headers.get("x-robots-tag");
+    let page =
+        page::read(&response.body, content_type, robots_header, &settings.client.user_agent, settings.follow_robots);
+    let links = if page.nofollow { Vec::new() } else { links(settings, ids, visit, &page) };
+    let modified = response.headers.get("last-modified").map(str::to_owned);
+    let conditions = Conditions {
+        etag: response.headers.get("etag").map(str::to_owned),
+        // A second back: a change in the second of the request is newer than this.
+        modified_since: modified.clone().or_else(|| Some(asked_at.minus_seconds(1).http_date().to_string())),
+    };
+    let ingests = !page.noindex && settings.scope.ingests(&visit.url);
+    let file = (page.kind == page::Kind::Other).then_some(response.body);
+    Reading { page, links, conditions, ingests, file, modified }
+}
+
+fn links(settings: &Settings, ids: PageIds, visit: &Visit, page: &Page) -> Vec<(PageId, String)> {
+    let base = page.base.as_deref().and_then(|base| crate::url::join(&visit.url, base));
+    let base = base.as_ref().unwrap_or(&visit.url);
+    let mut seen = HashSet::new();
+    let mut links = Vec::new();
+    for link in page.links.iter() {
+        if link.nofollow && settings.follow_robots {
+            continue;
+        }
+        let Some(url) = crate::url::join(base, link.href) else {
+            continue;
+        };
+        let id = ids.of(url.as_str());
+        if seen.insert(id) && settings.scope.visits(&url).is_ok() {
+            links.push((id, url.into()));
+        }
+    }
+    links
+}
+
+fn redirect(settings: &Settings, ids: PageIds, visit: &Visit, response: &Response) -> Result<(PageId, String), String> {
+    let location = response.headers.get("location").ok_or("redirect without a Location")?;
+    let target = crate::url::join(&visit.url, location)
+        .ok_or_else(|| format!("redirect to \"{location}\", which is no web address"))?;
+    settings.scope.visits(&target).map_err(|why: scope::OutOfScope| format!("redirect to {target}: {why}"))?;
+    Ok((ids.of(target.as_str()), target.into()))
+}
+
+/// Asks for the robots.txt of `origin`, following its redirects.
+fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, origin: &str) -> Rules {
+    if !settings.follow_robots {
+        return Rules::None;
+    }
+    let mut url = match Url::parse(&format!("{origin}/robots.txt")) {
+        Ok(url) => url,
+        Err(error) => return Rules::Unreachable(Arc::from(error.to_string())),
+    };
+    let mut tries = 0;
+    let mut hops = 0;
+    loop {
+        let answer = client.get(&url, &Conditions::default());
+        if let Ok(response) = &answer
+            && (300..400).contains(&response.status)
+            && hops < robots::REDIRECTS_MAX
+            && let Some(target) = response.headers.get("location").and_then(|to| crate::url::join(&url, to))
+        {
+            url = target;
+            hops += 1;
+            continue;
+        }
+        let answer = answer.map(|response| (response.status, response.body));
+        let (status, body) = answer.as_ref().map_or((None, &[][..]), |(status, body)| (Some(*status), body));
+        match robots::Verdict::of(status, body, &settings.client.user_agent, settings.on_robots_error) {
+            robots::Verdict::Rules(rules) => return Rules::Robots(Arc::new(rules)),
+            robots::Verdict::AllowAll => return Rules::None,
+            robots::Verdict::Unreachable => {
+                let why = match answer {
+                    Ok((status, _)) => format!("HTTP status {status}"),
+                    Err(error) => error.to_string(),
+                };
+                tries += 1;
+                let pause = settings.retry_delay * 2_u32.pow(tries.min(6) - 1);
+                if tries > settings.retries_max || stop.sleep(pause).is_err() {
+                    return Rules::Unreachable(Arc::from(why));
+                }
+            }
+        }
+    }
+}
+
+/// `Retry-After` in either form (RFC 9110, 10.2.3).
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers.get("retry-after")?.trim();
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = httpdate::parse_http_date(text).ok()?;
+        until.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+impl Failure {
+    fn lasting(why: &str) -> Failure {
+        Failure { why: why.to_owned(), transient: false, retry_after: None, unreachable: false }
+    }
+}
+
+impl From<&ClientError> for Failure {
+    fn from(error: &ClientError) -> Failure {
+        let transient = error.is_transient();
+        Failure { why: error.to_string(), transient, retry_after: None, unreachable: transient }
+    }
+}
