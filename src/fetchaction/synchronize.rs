@@ -1,0 +1,170 @@
+//! One task of `fetchaction=synchronize`: its datastore, its target, its crawl, and pages turned into documents.
+
+use super::task::Task;
+use super::{Performance, Settings};
+use crate::client::{self, Client, ClientError};
+use crate::crawl::{self, CrawlError, Datastore, DatastoreError, Delivery, Ended};
+use crate::ingest::{self, Document, Identifier, Sink, SinkError, Transport, TransportError};
+use crate::log;
+use crate::stop::StopFlag;
+use std::path::PathBuf;
+use url::Url;
+use uuid::Uuid;
+
+const LOG: &str = "synchronize";
+
+/// The fields that every document has beside those of its page, and what they hold.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("DEPTH", "links followed from a start page to this one"),
+    ("DREDATE", "the page's last change in seconds since 1970, if the server tells it"),
+    ("LAST-MODIFIED", "the same as the server said it"),
+    ("AUTN_IDENTIFIER", "names the document to the connector: task and URL, in base64"),
+    ("AUTN_GROUP", "`ConnectorGroup`"),
+    ("AUTN_TASK_BATCH_ID", "the task and 32 hexadecimal digits, the same for all documents of one run"),
+    ("DOCTRACKINGID", "32 hexadecimal digits, new for each delivery"),
+];
+
+/// Why a task did not come to its own end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TaskError {
+    #[error("stopped")]
+    Stopped,
+    #[error("the datastore {} cannot be used: {source}", path.display())]
+    Datastore { path: PathBuf, source: DatastoreError },
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("{0}")]
+    Crawl(CrawlError),
+}
+
+/// Performs one task. However it ends, everything that it decided is delivered and remembered, or neither.
+pub(super) fn synchronize(settings: &Settings, task: &Task, performance: &Performance<'_>) -> Result<(), TaskError> {
+    let Performance { token, stop, live } = performance;
+    let counts = live.begin_task(&task.name);
+    log::always(LOG, format_args!("Starting SYNCHRONIZE for task '{}' [{token}]", counts.task));
+    let in_datastore = |source| TaskError::Datastore { path: task.datastore.clone(), source };
+    let mut datastore = Datastore::open(&task.datastore).map_err(in_datastore)?;
+    let open = |target| ingest::open(target, &task.name, || transport(stop));
+    let mut targets = settings.ingest.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let documents = Documents { task, group: &settings.connector_group, batch_id: batch_id(&counts.task) };
+    let mut deliver = |changes: Vec<crawl::Change>, stop: &StopFlag| {
+        let changes = changes.into_iter().map(|change| documents.change(change)).collect();
+        deliver(&mut targets, changes, stop).map_err(|error| error.to_string())
+    };
+    let ended = crawl::crawl(&task.crawl, task.scope_key, &mut datastore, &counts, &mut deliver, stop);
+    let outcome = match &ended {
+        Ok(Ended::Complete { doubtful: false }) => "complete".to_owned(),
+        Ok(Ended::Complete { doubtful: true }) => {
+            "complete, but for pages that could not be had; nothing is deleted for its absence".to_owned()
+        }
+        Ok(Ended::Limited) => "MaxPages reached; the next one goes on from here".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    log::always(LOG, format_args!("Finished SYNCHRONIZE for task '{}' [{token}]: {outcome}", counts.task));
+    match ended {
+        Ok(_) => Ok(()),
+        Err(CrawlError::Stopped(_)) => Err(TaskError::Stopped),
+        Err(CrawlError::Datastore(source)) => Err(in_datastore(source)),
+        Err(error) => Err(TaskError::Crawl(error)),
+    }
+}
+
+/// Brings the changes to every target. A change is accepted once all have accepted it: what one of them refused is sent
+/// to all again, which does no harm, as a document replaces the one of its reference.
+fn deliver(
+    targets: &mut [Box<dyn Sink>],
+    changes: Vec<ingest::Change>,
+    stop: &StopFlag,
+) -> Result<Vec<crawl::Verdict>, SinkError> {
+    let Some((last, others)) = targets.split_last_mut() else {
+        return Ok(vec![crawl::Verdict::NotSent; changes.len()]);
+    };
+    let mut verdicts = vec![crawl::Verdict::Accepted; changes.len()];
+    for target in others {
+        for change in &changes {
+            target.take(change.clone(), stop)?;
+        }
+        merge(&mut verdicts, target.flush(stop)?);
+    }
+    for change in changes {
+        last.take(change, stop)?;
+    }
+    merge(&mut verdicts, last.flush(stop)?);
+    Ok(verdicts)
+}
+
+fn merge(verdicts: &mut [crawl::Verdict], of_target: Vec<ingest::Verdict>) {
+    for (verdict, of_target) in verdicts.iter_mut().zip(of_target) {
+        if let ingest::Verdict::Refused(why) = of_target {
+            *verdict = crawl::Verdict::Refused(why);
+        }
+    }
+}
+
+/// Turns what the crawl found into what a target takes.
+struct Documents<'a> {
+    task: &'a Task,
+    group: &'a str,
+    batch_id: String,
+}
+
+impl Documents<'_> {
+    fn change(&self, change: crawl::Change) -> ingest::Change {
+        match change {
+            crawl::Change::Add(delivery) => ingest::Change::Add(self.document(*delivery)),
+            crawl::Change::Update(delivery) => ingest::Change::Update(self.document(*delivery)),
+            crawl::Change::Delete { url } => {
+                ingest::Change::Delete { identifier: Identifier::new(&self.task.name, &url), reference: url }
+            }
+        }
+    }
+
+    /// The fields of web-connector.md 4.2 that a connector sets, after those of the page.
+    fn document(&self, delivery: Delivery) -> Document {
+        let Delivery { url, page, file, depth, modified } = delivery;
+        let mut fields = page.fields;
+        let mut set = |name: &str, value: String| fields.push((name.to_owned(), value));
+        set("DEPTH", depth.to_string());
+        if let Some(modified) = modified {
+            if let Some(seconds) = epoch_seconds(&modified) {
+                set("DREDATE", seconds.to_string());
+            }
+            set("LAST-MODIFIED", modified);
+        }
+        set("AUTN_GROUP", self.group.to_owned());
+        set("AUTN_TASK_BATCH_ID", self.batch_id.clone());
+        set("DOCTRACKINGID", Uuid::new_v4().simple().to_string());
+        Document {
+            identifier: Identifier::new(&self.task.name, &url),
+            reference: url,
+            title: page.title,
+            content: page.text,
+            fields,
+            file: file.map(|bytes| ingest::File { content_type: page.media_type, bytes }),
+        }
+    }
+}
+
+/// Identifies a run of a task on all its documents: `<TASK upper>_<32 hex>`.
+fn batch_id(task: &str) -> String {
+    format!("{task}_{}", Uuid::new_v4().simple())
+}
+
+fn epoch_seconds(http_date: &str) -> Option<u64> {
+    let date = httpdate::parse_http_date(http_date).ok()?;
+    Some(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// Posts to a target over connections of its own: how pages are fetched is the task's affair, not the target's.
+fn transport(stop: &StopFlag) -> Transport {
+    let client = Client::new(&client::Settings::default(), stop);
+    Box::new(move |url, content_type, body| {
+        let url = Url::parse(url).map_err(|error| TransportError::Failed(format!("{url}: {error}")))?;
+        match client.post(&url, content_type, body) {
+            Ok(response) if response.status == 200 => Ok(response.body),
+            Ok(response) => Err(TransportError::Status(response.status)),
+            Err(ClientError::Stopped) => Err(TransportError::Stopped),
+            Err(error) => Err(TransportError::Failed(error.to_string())),
+        }
+    })
+}

@@ -1,0 +1,307 @@
+//! A task: which section of the configuration it is, and its parameters read into the settings of a crawl.
+
+use super::{Plan, Settings};
+use crate::action::{BadParam, Params};
+use crate::client;
+use crate::config::{BadSetting, Ini, IniError, Layers, csv};
+use crate::crawl::robots::OnError;
+use crate::crawl::{self, Scope, scope};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use siphasher::sip::SipHasher13;
+use std::fmt::Write as _;
+use std::hash::{Hash as _, Hasher as _};
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// One task, ready to be performed.
+pub struct Task {
+    /// The section's name as it was first spelled.
+    pub name: String,
+    pub datastore: PathBuf,
+    pub crawl: crawl::Settings,
+    /// Of everything that decides which pages a run reaches and what it reads from them.
+    pub scope_key: i64,
+}
+
+/// Why an action cannot be performed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Param(#[from] BadParam),
+    #[error("{0}")]
+    Setting(BadSetting),
+    #[error("the configuration that came with the action cannot be used: {0}")]
+    Config(#[from] IniError),
+    #[error("there is no task section [{name}]; {}", known(.tasks))]
+    NoSuchTask { name: String, tasks: Vec<String> },
+    /// The action names no task and no start page, and the configuration has no task.
+    #[error(
+        "there is nothing to fetch: give Url=, or TaskSections= with a task of the configuration, which lists none"
+    )]
+    NoTask,
+    #[error("{name} is set in the configuration file only")]
+    FileOnly { name: String },
+    #[error("{name} is no parameter of a fetch action{}", .nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default())]
+    Unknown { name: String, nearest: Option<&'static str> },
+}
+
+impl From<BadSetting> for PlanError {
+    fn from(bad: BadSetting) -> PlanError {
+        PlanError::Setting(bad)
+    }
+}
+
+/// A parameter of a task section, which an action may also give.
+pub struct TaskParameter {
+    pub name: &'static str,
+    /// As the README prints it.
+    pub default: &'static str,
+    pub summary: &'static str,
+    /// A name that the reference does not have.
+    pub is_ours: bool,
+}
+
+const fn of_reference(name: &'static str, default: &'static str, summary: &'static str) -> TaskParameter {
+    TaskParameter { name, default, summary, is_ours: false }
+}
+
+const fn ours(name: &'static str, default: &'static str, summary: &'static str) -> TaskParameter {
+    TaskParameter { name, default, summary, is_ours: true }
+}
+
+/// Every parameter of a task. Whatever else an action gives is refused.
+pub const PARAMETERS: &[TaskParameter] = &[
+    of_reference("Url", "", "start pages: a list, or Url0=, Url1= and so on"),
+    of_reference("Depth", "-1", "links followed from a start page at most; -1 is no limit, 0 only the start pages"),
+    of_reference("StayOnSite", "TRUE", "stay on the hosts of the start pages; www. and the scheme do not matter"),
+    of_reference("SpiderUrlMustHaveRegex", "", "a page is only visited if its whole URL matches"),
+    of_reference("SpiderUrlCantHaveRegex", "", "a page is not visited if its whole URL matches"),
+    of_reference(
+        "UrlMustHaveRegex",
+        "",
+        "a page only becomes a document if its whole URL matches; its links are followed",
+    ),
+    of_reference(
+        "UrlCantHaveRegex",
+        scope::INGEST_CANT_DEFAULT,
+        "a page becomes no document if its whole URL matches; its links are followed",
+    ),
+    of_reference(
+        "MaxPages",
+        "-1",
+        "documents added or updated in one action at most; the next action goes on. -1 is no limit",
+    ),
+    of_reference("PageDelay", "0", "least time between two requests to one host, a duration such as 0.5 or 2s"),
+    of_reference("SynchronizeThreads", "5", "pages of the task fetched at the same time, 1 to 256"),
+    of_reference("FollowRobotProtocol", "TRUE", "obey robots.txt, robots meta, X-Robots-Tag and rel=nofollow"),
+    of_reference(
+        "IgnoreRobotProtocolErrors",
+        "FALSE",
+        "treat a robots.txt that cannot be had as absent; otherwise nothing of its host is visited",
+    ),
+    ours(
+        "UserAgent",
+        "webconnector/VERSION",
+        "the User-Agent header; its first word is what robots rules are looked up by",
+    ),
+    ours("PageTimeout", "30s", "time for one page, from the request to the end of the body"),
+    ours("ConnectTimeout", "10s", "time for finding a host, and again for connecting to it"),
+    ours("MaxRetries", "3", "further visits of a page that failed for a passing reason, 0 to 20"),
+    ours("RetryDelay", "1s", "pause before the first of them; it doubles for each further one"),
+    ours("MaxRedirects", "10", "redirects followed one after the other at most, 0 to 100"),
+    ours("MaxPageSize", "10485760", "bytes of a page that are read, after decompression; the rest is cut off"),
+    of_reference(
+        "DatastoreFile",
+        "connector_TASK_datastore.db",
+        "where the task remembers what it has seen; not in an action",
+    ),
+];
+
+/// Parameters of the action itself, which are no overrides.
+const OF_THE_ACTION: [&str; 7] =
+    ["FetchAction", "TaskSections", "ConfigSection", "Config", "Priority", "ActionID", "ResponseFormat"];
+
+/// Changes when pages are read differently, so that all are read anew.
+const READER_VERSION: u32 = 1;
+
+/// The tasks that a configuration brought by an action lists: `0=`, `1=` and so on, up to `Number` if it is there.
+fn listed(ini: &Ini) -> Vec<String> {
+    let Some(section) = ini.section("FetchTasks") else {
+        return Vec::new();
+    };
+    let number = section.get("Number").and_then(|entry| entry.value.trim().parse::<u32>().ok());
+    let listed = section.numbered("").into_iter().filter(|(place, _)| number.is_none_or(|number| *place < number));
+    listed.map(|(_, entry)| entry.value.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+pub(super) fn datastore_name(task: &str) -> String {
+    format!("connector_{}_datastore.db", file_name(&task.to_uppercase()))
+}
+
+/// A section's name as part of a file's name: what a file system could take for more is replaced.
+fn file_name(task: &str) -> String {
+    task.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+pub(super) fn plan(settings: &Settings, params: &Params) -> Result<Plan, PlanError> {
+    let brought = brought_config(params)?;
+    let own = params.iter().filter(|(name, _)| !OF_THE_ACTION.iter().any(|of| of.eq_ignore_ascii_case(name)));
+    let own: Vec<(&str, &str)> = own.collect();
+    for (name, _) in &own {
+        check_known(name)?;
+    }
+    let overrides = Ini::overrides(own)?;
+    let brought_tasks = brought.as_ref().map(listed).unwrap_or_default();
+    let known: Vec<String> = brought_tasks.iter().chain(&settings.tasks).cloned().collect();
+    let sources = || std::iter::once(&overrides).chain(brought.as_ref()).chain(std::iter::once(&*settings.ini));
+
+    let sections = params.get("TaskSections").or_else(|| params.get("ConfigSection")).unwrap_or("");
+    let mut names = csv(sections);
+    names.retain(|name| !name.is_empty());
+    for name in &names {
+        let is_there = |ini: &Ini| ini.section(name).is_some();
+        if !known.iter().any(|task| task.eq_ignore_ascii_case(name)) && !sources().any(is_there) {
+            return Err(PlanError::NoSuchTask { name: name.clone(), tasks: known });
+        }
+    }
+    if names.is_empty() {
+        let starts = Layers::of_task("", [&overrides]).list("Url");
+        if !starts.is_empty() {
+            names = vec![ad_hoc_name(&starts)];
+        } else if !brought_tasks.is_empty() {
+            names = brought_tasks;
+        } else {
+            names = known;
+        }
+    }
+    if names.is_empty() {
+        return Err(PlanError::NoTask);
+    }
+    names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    let tasks = names.into_iter().map(|name| {
+        let layers = Layers::of_task(&name, sources());
+        task(settings, name, &layers)
+    });
+    Ok(Plan { tasks: tasks.collect::<Result<_, _>>()? })
+}
+
+/// The configuration that came with the action, in base64.
+fn brought_config(params: &Params) -> Result<Option<Ini>, PlanError> {
+    let Some(text) = params.get("Config").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let bad = || PlanError::Param(BadParam::unreadable("Config", text, "the base64 of a configuration file in UTF-8"));
+    // Its plus signs are lost if the client did not percent-encode them.
+    let text: String =
+        text.chars().filter(|c| !matches!(c, '\r' | '\n')).map(|c| if c == ' ' { '+' } else { c }).collect();
+    let bytes = STANDARD.decode(text.trim_end_matches('+')).map_err(|_| bad())?;
+    let plain = String::from_utf8(bytes).map_err(|_| bad())?;
+    Ok(Some(Ini::parse(&plain, "Config")?))
+}
+
+/// Whether `name`, without its `[Section]`, is a task parameter.
+fn check_known(name: &str) -> Result<(), PlanError> {
+    let bare = name.rsplit_once(']').map_or(name, |(_, bare)| bare).trim();
+    let stem = bare.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_known = |known: &str| known.eq_ignore_ascii_case(bare) || known == "Url" && known.eq_ignore_ascii_case(stem);
+    if bare.eq_ignore_ascii_case("DatastoreFile") {
+        return Err(PlanError::FileOnly { name: name.to_owned() });
+    }
+    if PARAMETERS.iter().any(|parameter| is_known(parameter.name)) {
+        return Ok(());
+    }
+    let names = PARAMETERS.iter().map(|parameter| parameter.name).chain(OF_THE_ACTION);
+    Err(PlanError::Unknown { name: name.to_owned(), nearest: crate::config::nearest(bare, names) })
+}
+
+/// `ADHOC_` and a hash of the start pages, so that a second action with the same ones is incremental.
+fn ad_hoc_name(starts: &[String]) -> String {
+    let mut hasher = SipHasher13::new();
+    starts.hash(&mut hasher);
+    format!("ADHOC_{:016X}", hasher.finish())
+}
+
+fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, PlanError> {
+    let starts = starts(layers)?;
+    let number =
+        |name, least, most, default| Ok::<_, BadSetting>(layers.number(name, least..=most)?.unwrap_or(default));
+    let duration = |name, default| Ok::<_, BadSetting>(layers.duration(name)?.unwrap_or(default));
+    let flag = |name, default| Ok::<_, BadSetting>(layers.boolean(name)?.unwrap_or(default));
+
+    let unlimited = |number: i64| u64::try_from(number).ok();
+    let depth_max =
+        unlimited(number("Depth", -1, i64::from(u32::MAX), -1)?).and_then(|depth| u32::try_from(depth).ok());
+    let follow_robots = flag("FollowRobotProtocol", true)?;
+    let scope_settings = scope::Settings {
+        starts: starts.clone(),
+        stay_on_site: flag("StayOnSite", true)?,
+        spider_must: layers.text("SpiderUrlMustHaveRegex"),
+        spider_cant: layers.text("SpiderUrlCantHaveRegex"),
+        ingest_must: layers.text("UrlMustHaveRegex"),
+        // Set to nothing, it filters nothing.
+        ingest_cant: match layers.get("UrlCantHaveRegex") {
+            Some(_) => layers.text("UrlCantHaveRegex"),
+            None => Some(scope::INGEST_CANT_DEFAULT.to_owned()),
+        },
+    };
+    let page_bytes_max = number("MaxPageSize", 1, 1 << 30, 10 << 20)?.unsigned_abs();
+    let user_agent = layers.text("UserAgent").unwrap_or_else(|| client::Settings::default().user_agent);
+
+    let mut hasher = SipHasher13::new();
+    (READER_VERSION, &scope_settings, follow_robots, page_bytes_max).hash(&mut hasher);
+    let scope_key = hasher.finish().cast_signed();
+
+    let visitors = usize::try_from(number("SynchronizeThreads", 1, 256, 5)?).unwrap_or(1);
+    let crawl = crawl::Settings {
+        starts,
+        scope: Scope::new(scope_settings)
+            .map_err(|bad| layers.bad(bad.parameter, &format!("a Perl-compatible regular expression ({})", bad.why)))?,
+        depth_max,
+        visitors,
+        page_delay: duration("PageDelay", Duration::ZERO)?,
+        pages_max: unlimited(number("MaxPages", -1, i64::MAX, -1)?),
+        follow_robots,
+        on_robots_error: if flag("IgnoreRobotProtocolErrors", false)? { OnError::Allow } else { OnError::Refuse },
+        retries_max: u32::try_from(number("MaxRetries", 0, 20, 3)?).unwrap_or(0),
+        retry_delay: duration("RetryDelay", Duration::from_secs(1))?,
+        redirects_max: u32::try_from(number("MaxRedirects", 0, 100, 10)?).unwrap_or(0),
+        client: client::Settings {
+            user_agent,
+            connect_timeout: duration("ConnectTimeout", Duration::from_secs(10))?,
+            page_timeout: duration("PageTimeout", Duration::from_secs(30))?,
+            body_bytes_max: page_bytes_max,
+            idle_connections_max: visitors,
+        },
+    };
+    // Only the file says where: whoever sends an action may not have files of its choice written.
+    let of_file = Layers::of_task(&name, [&*settings.ini]);
+    let datastore = settings.folder.join(of_file.text("DatastoreFile").unwrap_or_else(|| datastore_name(&name)));
+    Ok(Task { name, datastore, crawl, scope_key })
+}
+
+fn starts(layers: &Layers<'_>) -> Result<Vec<Url>, BadSetting> {
+    let expected = "a list of start pages such as https://www.example.com/";
+    let listed = layers.list("Url");
+    if listed.is_empty() {
+        return Err(layers.bad("Url", expected));
+    }
+    let parse =
+        |text: &String| crate::url::parse_start(text).map_err(|why| layers.bad("Url", &format!("{expected} ({why})")));
+    listed.iter().map(parse).collect()
+}
+
+fn known(tasks: &[String]) -> String {
+    if tasks.is_empty() {
+        return "the configuration lists no task".to_owned();
+    }
+    let mut text = "the tasks are ".to_owned();
+    for (number, task) in tasks.iter().take(20).enumerate() {
+        let _ = write!(text, "{}{task}", if number > 0 { ", " } else { "" });
+    }
+    if tasks.len() > 20 {
+        text.push_str(", …");
+    }
+    text
+}
