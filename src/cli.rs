@@ -1,10 +1,13 @@
 //! What a person types: argv to a typed [`Command`], the help texts, the exit codes, and where the configuration file is
-//! looked for. Runs nothing.
+//! looked for; and the running of each command in the foreground.
 
 mod help;
+mod oneshot;
+mod serve;
 
 use crate::action::FromParam;
-use crate::config::{Format, nearest};
+use crate::config::{Config, Format, nearest};
+use crate::log;
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -218,6 +221,58 @@ impl Topic {
             Topic::Fetch => help::FETCH,
         }
     }
+}
+
+/// Does what `args`, which follow the program's name, ask for.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    match Command::parse(args) {
+        Ok(Command::Serve { config }) => serve_with(config.as_deref()),
+        Ok(Command::Fetch(fetch)) => {
+            let to_stderr = log::Settings::stderr_only(log::Level::Warning);
+            // One process, one sink: nobody has set another.
+            let _ = log::init(&to_stderr);
+            oneshot::fetch(&fetch)
+        }
+        Ok(Command::Help(topic)) => {
+            print!("{}", topic.text());
+            Exit::Ok
+        }
+        Ok(Command::Version) => {
+            println!("{}", version());
+            Exit::Ok
+        }
+        Err(error) => {
+            eprintln!("webconnector: {error}\nTry webconnector --help.");
+            Exit::Usage
+        }
+    }
+}
+
+fn serve_with(asked_for: Option<&Path>) -> Exit {
+    let complain = |why: String| {
+        eprintln!("webconnector: {why}");
+        Exit::Configuration
+    };
+    let working_folder = match std::env::current_dir() {
+        Ok(folder) => folder,
+        Err(error) => return complain(format!("the working directory cannot be read: {error}")),
+    };
+    let program = std::env::current_exe().ok();
+    let path = find_config(asked_for, program.as_deref().and_then(Path::parent), &working_folder);
+    let config = match path {
+        // Absolute, so that answers and the log name files that can be found.
+        Some(path) => match Config::load(&working_folder.join(path)) {
+            Ok(config) => config,
+            Err(error) => return complain(error.to_string()),
+        },
+        None => Config::default_in(&working_folder),
+    };
+    // One process, one sink: nobody has set another.
+    let _ = log::init(&config.logging);
+    for notice in &config.notices {
+        ::log::log!(target: "application", notice.level, "{}", notice.text);
+    }
+    serve::serve(&config)
 }
 
 impl From<Exit> for ExitCode {

@@ -1,5 +1,7 @@
 //! `webconnector`: argv in, exit code out.
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    webconnector::cli::run(std::env::args_os().skip(1)).into()
 }

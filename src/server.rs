@@ -1,1 +1,176 @@
-//! (module server)
+//! The running connector: builds everything, owns the threads, and stops them in order.
+//!
+//! The subsystems do not know each other. They meet here as two function values: a request becomes a reply
+//! (`answer`), and an action that a worker took is performed ([`FetchActions`]).
+//!
+//! Started in this order, stopped in the other: log, queue store, ports, workers. While it stops, status is answered
+//! as long as anything still runs.
+
+mod answer;
+
+use crate::aci::{self, Listening};
+use crate::action::{QueueName, TokenHost};
+use crate::config::{self, Config, Target};
+use crate::fetchaction::{self, FetchActions, FetchError, Performance};
+use crate::ingest;
+use crate::log;
+use crate::queue::{self, PerformError, Queue, QueueError, Running};
+use crate::time::Moment;
+use answer::Answers;
+use crossbeam_channel::{Receiver, bounded};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+/// Changes sent to a CFS at a time.
+const INGEST_BATCH: usize = 100;
+
+/// Why the connector could not be started. Nothing of it runs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Queue(#[from] QueueError),
+    #[error("{what} port: {source}")]
+    Listen { what: &'static str, source: aci::ListenError },
+}
+
+/// A connector that accepts requests. [`Server::shut_down`] ends it; dropping it without that does the same.
+pub struct Server {
+    queue: Arc<Queue>,
+    ports: Vec<Listening>,
+    aci: SocketAddr,
+    service: SocketAddr,
+    asked_to_stop: Receiver<()>,
+}
+
+impl Server {
+    /// Starts everything; requests are accepted when it returns.
+    pub fn start(config: &Config) -> Result<Server, StartError> {
+        let fetch = Arc::new(FetchActions::new(fetchaction::Settings {
+            ini: Arc::new(config.ini.clone()),
+            tasks: config.tasks.clone(),
+            folder: config.base.clone(),
+            ingest: config.ingestion.targets.iter().map(ingest_settings).collect(),
+            connector_group: config.ingestion.group.clone(),
+        }));
+        let bind = |what, settings| aci::bind(settings).map_err(|source| StartError::Listen { what, source });
+        let aci_port = bind("ACI", aci_settings(config))?;
+        let service_port = bind("service", service_settings(config))?;
+        let (aci, service) = (aci_port.address(), service_port.address());
+        let queue = Arc::new(Queue::open(queue::Settings {
+            queue: QueueName::fetch(),
+            directory: config.base.join("actions"),
+            token_host: TokenHost { ip: own_address(aci.ip()), port: aci.port() },
+            workers: config.actions.threads,
+            waiting_max: config.actions.waiting_max,
+            ended_max: config.actions.ended_max,
+            ended_age_max: config.actions.ended_age_max,
+            attempts_max: config.actions.attempts_max,
+        })?);
+        let (stop_sender, asked_to_stop) = bounded(1);
+        let answers = Arc::new(Answers {
+            queue: Arc::clone(&queue),
+            fetch: Arc::clone(&fetch),
+            stop: stop_sender,
+            folder: config.base.clone(),
+            config_path: config.path.clone(),
+            dispatchers: config.server.threads,
+            started: Moment::now(),
+            aci_port: aci.port(),
+            service_port: service.port(),
+        });
+        let perform: queue::Perform = Arc::new(move |running: &Running| perform(&fetch, running));
+        queue.start(&perform)?;
+        let listen = |what, port: aci::Port, table| {
+            let answers = Arc::clone(&answers);
+            let handler: aci::Handler = Arc::new(move |request, caller| answers.answer(request, caller));
+            port.listen(table, handler).map_err(|source| StartError::Listen { what, source })
+        };
+        let ports =
+            vec![listen("ACI", aci_port, aci::ACI_ACTIONS)?, listen("service", service_port, aci::SERVICE_ACTIONS)?];
+        log::always("application", format_args!("ACI server attached to port {}", aci.port()));
+        Ok(Server { queue, ports, aci, service, asked_to_stop })
+    }
+
+    /// Where actions are sent.
+    pub fn aci(&self) -> SocketAddr {
+        self.aci
+    }
+
+    /// Where the connector itself is asked and stopped.
+    pub fn service(&self) -> SocketAddr {
+        self.service
+    }
+
+    /// A message comes when a client has asked the service port to stop the connector.
+    pub fn asked_to_stop(&self) -> &Receiver<()> {
+        &self.asked_to_stop
+    }
+
+    /// Ends everything: no new actions, running ones commit what they have and wait for the next start, status is
+    /// answered until they have, then the ports close. Takes less than two seconds.
+    pub fn shut_down(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.queue.shut_down();
+        self.queue.join();
+        for port in self.ports.drain(..) {
+            port.close();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn aci_settings(config: &Config) -> aci::Settings {
+    let config::Server { host, port, threads, request_line_bytes_max: head_bytes_max } = config.server.clone();
+    aci::Settings { name: "aci", host, port, dispatchers: threads, head_bytes_max, ..aci::Settings::default() }
+}
+
+fn service_settings(config: &Config) -> aci::Settings {
+    let config::Service { host, port } = config.service.clone();
+    aci::Settings { name: "service", host, port, dispatchers: 1, ..aci::Settings::default() }
+}
+
+fn ingest_settings(target: &Target) -> ingest::Settings {
+    match target.clone() {
+        Target::Cfs { host, port } => ingest::Settings::Cfs { host, port, batch_max: INGEST_BATCH },
+        Target::Files { format, directory } => ingest::Settings::Files { directory, format: ingest_format(format) },
+    }
+}
+
+/// What a configuration calls a format, as the target knows it.
+pub fn ingest_format(format: config::Format) -> ingest::Format {
+    match format {
+        config::Format::Jsonl => ingest::Format::Jsonl,
+        config::Format::Idx => ingest::Format::Idx,
+    }
+}
+
+fn perform(fetch: &FetchActions, running: &Running) -> Result<(), PerformError> {
+    let performance = Performance { token: &running.token, stop: &running.stop, live: &running.live };
+    fetch.synchronize(&running.params, &performance).map_err(|error| match error {
+        FetchError::Stopped => PerformError::Stopped,
+        error => PerformError::Failed(error.to_string()),
+    })
+}
+
+/// The address that tokens name: the one that is bound or, if that is all of them, the one that this host would speak
+/// from. No packet is sent to find out, and no name is resolved, which could take long.
+fn own_address(bound: IpAddr) -> IpAddr {
+    if !bound.is_unspecified() {
+        return bound;
+    }
+    let speaks_from = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        // An address of the documentation block (RFC 5737): it only has to be routed.
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    speaks_from().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
