@@ -36,7 +36,7 @@ const OUTPUT_BYTES: usize = 16 * 1024;
 const HEAD_BYTES_MAX: usize = INPUT_BYTES - 1;
 /// Most of a declared length that is reserved before the bytes are there.
 const RESERVED_BYTES_MAX: u64 = 1024 * 1024;
-const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
+const TIMEOUT_MAX: Duration = Duration::from_hours(24);
 /// Content codings that would have to be undone before a body can be read (IANA HTTP Content Coding Registry).
 const CODINGS: [&str; 9] = ["gzip", "x-gzip", "br", "deflate", "compress", "x-compress", "zstd", "dcb", "dcz"];
 

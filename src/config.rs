@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
             threads: usize::try_from(threads.max(1)).expect("from 1 to 64"),
             waiting_max: self.or(section.number("MaxQueueSize", 1..=1_000_000), 10_000),
             ended_max: self.or(section.number("MaxEndedActions", 0..=1_000_000), 10_000),
-            ended_age_max: self.or(section.duration("MaxEndedActionAge"), Duration::from_secs(30 * 86_400)),
+            ended_age_max: self.or(section.duration("MaxEndedActionAge"), Duration::from_hours(720)),
             attempts_max: self.or(section.number("MaxAttempts", 1..=100), 3),
         }
     }
