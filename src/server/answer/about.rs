@@ -1,0 +1,142 @@
+//! What the connector tells about itself: `GetVersion`, `GetStatus`, `TaskList`.
+
+use super::Answers;
+use crate::aci::{Element, FetchAction};
+use crate::fetchaction::TaskInfo;
+use crate::time::Moment;
+
+/// What `GetVersion` and `GetStatus` call this product.
+const PRODUCT: &str = "Web Connector";
+/// Management tools know a connector by this (aci.md 5.1).
+const PRODUCT_TYPE: &str = "WEBCONNECTOR";
+
+impl Answers {
+    /// The elements and their order are those of aci.md 5.1.
+    pub(super) fn version(&self) -> Vec<Element> {
+        let now = Moment::now();
+        let uptime = now.seconds_since(self.started);
+        let version = env!("CARGO_PKG_VERSION");
+        let config_path = self.config_path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        vec![
+            Element::text("autn:version", version),
+            Element::text("autn:aciversion", version),
+            Element::text("autn:productname", PRODUCT),
+            Element::text("autn:commonname", PRODUCT),
+            Element::text("autn:producttypecsv", PRODUCT_TYPE),
+            Element::text("autn:build", version),
+            Element::value("autn:wordsize", usize::BITS),
+            Element::text("autn:operatingsystem", std::env::consts::OS),
+            Element::value("autn:directory", self.folder.display()),
+            Element::text("autn:configpath", config_path),
+            Element::parent(
+                "autn:servertime",
+                vec![
+                    Element::value("autn:epoch", now.epoch_ms() / 1000),
+                    Element::value("autn:string", now.error_date()),
+                ],
+            ),
+            Element::parent(
+                "autn:uptime",
+                vec![
+                    Element::text("autn:uptime", in_words(uptime)),
+                    Element::value("autn:seconds", uptime),
+                    Element::value("autn:starttime", self.started.error_date()),
+                ],
+            ),
+        ]
+    }
+
+    /// The product, and the fetch actions that it performs (aci.md 5.1).
+    pub(super) fn status(&self) -> Vec<Element> {
+        let version = env!("CARGO_PKG_VERSION");
+        vec![
+            Element::text("product", PRODUCT),
+            Element::text("version", version),
+            Element::text("build", version),
+            Element::value("aciport", self.aci_port),
+            Element::value("serviceport", self.service_port),
+            Element::value("directory", self.folder.display()),
+            Element::value("acithreads", self.dispatchers),
+            Element::parent(
+                "actions",
+                vec![
+                    Element::empty("action")
+                        .attribute("action", "FETCH")
+                        .attribute("fetchaction", FetchAction::Synchronize.as_str().to_ascii_uppercase()),
+                ],
+            ),
+        ]
+    }
+
+    /// web-connector.md 1.1. A filter names its task or action whole, with `*` for any characters.
+    pub(super) fn task_list(&self, match_name: Option<&str>, match_action: Option<&str>) -> Vec<Element> {
+        let matches = |pattern: Option<&str>, text: &str| pattern.is_none_or(|pattern| wildcard(pattern, text));
+        let action = "SYNCHRONIZE";
+        let tasks = self.fetch.tasks().into_iter();
+        let tasks = tasks.filter(|task| matches(match_name, &task.name) && matches(match_action, action));
+        let element = |task: TaskInfo| {
+            let mut children = vec![
+                Element::text("name", task.name),
+                Element::text("action", action),
+                Element::value("calls", task.calls),
+            ];
+            children.extend(task.datastore.map(|path| Element::value("datastore", path.display())));
+            children.extend(task.last_start.map(|at| Element::value("lastStartTime", at.queue_date())));
+            children.extend(task.last_finish.map(|at| Element::value("lastFinishTime", at.queue_date())));
+            Element::parent("task", children)
+        };
+        tasks.map(element).collect()
+    }
+}
+
+/// `2 days, 19 hours, 25 mins, 27 secs`.
+fn in_words(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{days} days, {hours} hours, {minutes} mins, {} secs", seconds % 60)
+}
+
+/// Whether `text` is `pattern`, in which `*` stands for any characters; in any case.
+fn wildcard(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_stands_for_any_characters() {
+        let cases = [
+            ("docs", "DOCS", true),
+            ("doc", "DOCS", false),
+            ("*", "", true),
+            ("d*s", "DOCS", true),
+            ("d*x", "DOCS", false),
+            ("*o*c*", "DOCS", true),
+            ("*cs*s", "DOCS", false),
+        ];
+        for (pattern, text, expected) in cases {
+            assert_eq!(wildcard(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn time_is_told_in_words() {
+        assert_eq!(in_words(2 * 86_400 + 19 * 3600 + 25 * 60 + 27), "2 days, 19 hours, 25 mins, 27 secs");
+    }
+}
