@@ -2,6 +2,10 @@
 //!
 //! Pure: bytes in, values out. It decides by media type how a body is read; it knows no URL and joins nothing.
 
+mod media;
+
+pub use media::Kind;
+
 use super::charset;
 use super::html::{self, Html, Links, Meta, Refresh, Syntax};
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -33,19 +37,6 @@ pub struct Page {
     pub canonical: Option<String>,
     /// Of what is delivered; equal for two visits if nothing that matters has changed.
     pub hash: [u8; 16],
-}
-
-/// How a body is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// HTML and XHTML.
-    Html,
-    /// Any other XML, feeds among it: its text content.
-    Xml,
-    /// Plain text in any of its forms.
-    Text,
-    /// No text of its own; the body is delivered as it is.
-    Other,
 }
 
 /// The fields a page may have, and what they hold. `*` stands for the rest of a name.
@@ -88,12 +79,11 @@ pub fn read(
     agent: &str,
     obeys_robots: bool,
 ) -> Page {
-    let given = content_type.and_then(media_type);
-    let media_type = given.unwrap_or_else(|| sniff(body).to_owned());
-    let kind = kind_of(&media_type);
-    // A header without a usable type must not hide what the document says, and its charset still counts.
-    let full_type = content_type.and_then(|value| value.split_once(';')).map(|(_, parameters)| parameters);
-    let full_type = full_type.map_or_else(|| media_type.clone(), |parameters| format!("{media_type};{parameters}"));
+    let media_type = content_type.and_then(media::of_header).unwrap_or_else(|| media::of_body(body).to_owned());
+    let kind = Kind::of(&media_type);
+    // Where the type had to be sniffed, the header's charset still counts.
+    let parameters = content_type.and_then(|value| value.split_once(';')).map_or("", |(_, parameters)| parameters);
+    let full_type = format!("{media_type};{parameters}");
 
     let mut page = Page {
         kind,
@@ -209,74 +199,6 @@ fn field_name(meta: &str) -> Option<String> {
         None => name == *listed,
     });
     is_listed.then_some(name)
-}
-
-/// The media type of a Content-Type header in lower case; `None` for those that servers send for not knowing.
-fn media_type(content_type: &str) -> Option<String> {
-    let media_type = content_type.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_known =
-        media_type.contains('/') && !["unknown/unknown", "application/unknown", "*/*"].contains(&media_type.as_str());
-    is_known.then_some(media_type)
-}
-
-fn kind_of(media_type: &str) -> Kind {
-    match media_type {
-        "text/html" | "application/xhtml+xml" => Kind::Html,
-        "text/xml" | "application/xml" => Kind::Xml,
-        // For programs and for the eye: what they say to readers is little.
-        "text/css" | "text/javascript" | "text/ecmascript" | "text/x-javascript" | "image/svg+xml" => Kind::Other,
-        _ if media_type.ends_with("+xml") => Kind::Xml,
-        _ if media_type.starts_with("text/") => Kind::Text,
-        _ => Kind::Other,
-    }
-}
-
-/// The media type that a body looks like, after the MIME Sniffing standard (section 7.1), as far as kinds differ.
-fn sniff(body: &[u8]) -> &'static str {
-    const SNIFFED_BYTES: usize = 1445;
-    const HTML_STARTS: &[&str] = &[
-        "<!doctype html",
-        "<html",
-        "<head",
-        "<script",
-        "<iframe",
-        "<h1",
-        "<div",
-        "<font",
-        "<table",
-        "<a",
-        "<style",
-        "<title",
-        "<b",
-        "<body",
-        "<br",
-        "<p",
-    ];
-    let head = &body[..body.len().min(SNIFFED_BYTES)];
-    if [&b"\xFE\xFF"[..], b"\xFF\xFE", b"\xEF\xBB\xBF"].iter().any(|mark| head.starts_with(mark))
-        && !head.starts_with(b"\xEF\xBB\xBF<")
-    {
-        return "text/plain";
-    }
-    let start = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    let is_html = HTML_STARTS.iter().any(|html| {
-        start.split_at_checked(html.len()).is_some_and(|(found, behind)| {
-            found.eq_ignore_ascii_case(html.as_bytes())
-                && matches!(behind.first(), Some(b' ' | b'>' | b'\n' | b'\r' | b'\t'))
-        })
-    });
-    let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F);
-    if is_html || start.starts_with(b"<!--") {
-        "text/html"
-    } else if start.starts_with(b"<?xml") {
-        "text/xml"
-    } else if start.starts_with(b"%PDF-") {
-        "application/pdf"
-    } else if head.iter().any(is_binary) {
-        "application/octet-stream"
-    } else {
-        "text/plain"
-    }
 }
 
 /// Text with line feeds between lines and without control characters or white space at its ends.
@@ -470,5 +392,62 @@ mod tests {
         let binary = |body: &[u8]| read(body, Some("image/png"), None, "x", true).hash;
         assert_eq!(binary(b"a"), binary(b"a"));
         assert_ne!(binary(b"a"), binary(b"b"));
+    }
+
+    #[test]
+    fn any_bytes_are_read_into_little_more_than_themselves() {
+        let pieces: &[&[u8]] = &[
+            b"<",
+            b">",
+            b"</",
+            b"<!--",
+            b"-->",
+            b"<a href=",
+            b"<meta charset=",
+            b"koi8-r",
+            b"utf-16le",
+            b"\"",
+            b"'",
+            b" ",
+            b"=",
+            b"&",
+            b"&#",
+            b"&amp;",
+            b";",
+            b"<script",
+            b"<svg>",
+            b"<title>",
+            b"<?xml encoding=",
+            b"\0",
+            b"\xFF",
+            b"\xFE",
+            b"\xC2",
+            b"\xA0",
+            b"\xE4",
+            b"\xF0\x9F\x98\x80",
+            b"\xEF\xBB\xBF",
+            b"\x1B$B",
+            b"\r\n",
+            b"x",
+            b"9",
+            b"]]>",
+            b"<![CDATA[",
+        ];
+        let types =
+            [None, Some("text/html"), Some("application/xhtml+xml"), Some("text/plain"), Some("text/xml"), Some("x")];
+        // Knuth's MMIX generator: the test repeats what it did.
+        let mut state = 1_u64;
+        let mut below = |bound: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap_or(0) % bound
+        };
+        for _ in 0..5000 {
+            let body: Vec<u8> = (0..below(60)).flat_map(|_| pieces[below(pieces.len())].iter().copied()).collect();
+            let page = read(&body, types[below(types.len())], None, "webconnector", true);
+            let hrefs: usize = page.links.iter().map(|link| link.href.len()).sum();
+            let title = page.title.as_ref().map_or(0, String::len);
+            // A byte of an old encoding is up to three in UTF-8, and so is what replaces a malformed one.
+            assert!(page.text.len() + title + hrefs <= 2 * 3 * body.len(), "{}", String::from_utf8_lossy(&body));
+        }
     }
 }

@@ -80,7 +80,7 @@ impl Folder {
             loop {
                 // First, and not as one case of many: nearly all are.
                 if kind == Some(Kind::Word) {
-                    at += plain_bytes(&bytes[at..]).max(1);
+                    at += plain_bytes(&bytes[at..]);
                     kind = kind_at(at);
                     continue;
                 }
@@ -128,27 +128,28 @@ impl Folder {
     }
 }
 
-/// How many of the first eight bytes may be copied as they are: all, all but a space at the end, or none if one of them
-/// asks for a closer look. The first is part of a word.
+/// How many of the first eight bytes may be copied as they are, at least the first, which is part of a word: up to one
+/// that asks for a closer look, and without a space at the end, since what follows it is not known.
 #[inline]
 fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGHEST: u64 = ONES << 7;
     let Some(chunk) = bytes.first_chunk::<8>() else {
-        return 0;
+        return 1;
     };
-    let chunk = u64::from_le_bytes(*chunk);
-    // The highest bit of each byte that is below a bound or equals a value, and perhaps of ones behind such a byte.
-    let below = |bound: u8| chunk.wrapping_sub(ONES * u64::from(bound)) & !chunk & HIGHEST;
+    let number = u64::from_le_bytes(*chunk);
+    // The highest bit of each byte that is below a bound or equals a value, and perhaps of ones behind such a byte: the
+    // lowest bit set is right, and one that is not only costs a closer look.
+    let below = |bound: u8| number.wrapping_sub(ONES * u64::from(bound)) & !number & HIGHEST;
     let equal = |value: u8| {
-        let difference = chunk ^ (ONES * u64::from(value));
+        let difference = number ^ (ONES * u64::from(value));
         difference.wrapping_sub(ONES) & !difference & HIGHEST
     };
     let spaces = equal(b' ');
-    if below(b' ') | equal(b'&') | equal(0xC2) | (spaces & spaces >> 8) != 0 {
-        return 0;
-    }
-    8 - usize::from(bytes[7] == b' ')
+    let special = below(b' ') | equal(b'&') | equal(0xC2) | (spaces & spaces >> 8);
+    // Of no bit set, this is 8.
+    let plain = special.trailing_zeros() as usize / 8;
+    if plain > 1 && chunk[plain - 1] == b' ' { plain - 1 } else { plain.max(1) }
 }
 
 /// An attribute's value with its references decoded, by the rules for attributes.
@@ -234,6 +235,26 @@ mod tests {
             assert_eq!(folded(source, false), text, "{source:?}");
         }
         assert_eq!(folded("a  b \n\n  c\r\nd", true), "a b\nc\nd");
+    }
+
+    /// The look at eight bytes at once against the look at each, at every offset.
+    #[test]
+    fn chunks_and_single_bytes_fold_alike() {
+        for special in
+            ["", " ", "  ", " !", "! ", "\n", " \n", "&amp;", " &amp; ", "\u{A0}", "\u{AD}", " \u{AB}", "\0", "\x7F"]
+        {
+            for lead in 0..20 {
+                let source = format!("{}{special}{}", "x".repeat(lead), "y z".repeat(5));
+                let mut bytewise = Folder::default();
+                for at in source.char_indices().map(|(at, _)| at) {
+                    let character: String = source[at..].chars().take(1).collect();
+                    bytewise.push(Text { source: &character, has_references: false });
+                }
+                let mut whole = Folder::default();
+                whole.push(Text { source: &source, has_references: false });
+                assert_eq!(whole.finish(), bytewise.finish(), "{source:?}");
+            }
+        }
     }
 
     #[test]
