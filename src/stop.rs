@@ -137,7 +137,7 @@ mod tests {
 
         let sleeper = thread::spawn({
             let stop = stop.clone();
-            move || stop.sleep(Duration::from_secs(3600))
+            move || stop.sleep(Duration::from_hours(1))
         });
         let reader = thread::spawn(move || silent.read(&mut [0; 1]));
         stop.set();

@@ -16,7 +16,7 @@ pub(super) fn settings(directory: &Path) -> Settings {
         workers: 2,
         waiting_max: 1_000,
         ended_max: 1_000,
-        ended_age_max: Duration::from_secs(3600),
+        ended_age_max: Duration::from_hours(1),
         attempts_max: 3,
     }
 }
