@@ -93,6 +93,18 @@ fn a_dripping_page_arrives_whole() {
 }
 
 #[test]
+fn a_folder_is_a_site_with_its_redirects_and_its_own_origin() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site");
+    let site = Site::of_folder(&folder, 0).expect("the sample site can be served");
+    assert!(ask(&site, "/history/", "").body.contains("<title>History of the station</title>"));
+    assert_eq!(ask(&site, "/history", "").header("location"), Some("/history/"));
+    assert_eq!(ask(&site, "/old/tickets.html", "").header("location"), Some("/visit/tickets.html"));
+    assert_eq!((ask(&site, "/_redirects", "").status, ask(&site, "/visit/ferry.html", "").status), (404, 404));
+    assert!(ask(&site, "/robots.txt", "").body.contains(&site.url("/sitemap.xml")));
+    assert!(ask(&site, "/sitemap.xml", "").body.contains(&format!("<loc>{}</loc>", site.url("/nature/"))));
+}
+
+#[test]
 fn a_site_ends_whatever_its_clients_are_waiting_for() -> std::io::Result<()> {
     let site = Site::new().endless("/endless", Duration::ZERO).page("/held", "").held("/held");
     let mut endless = TcpStream::connect(site.host())?;

@@ -12,7 +12,7 @@ fn quickstart(folder: &Path, arguments: &[&str]) -> Output {
     Command::new("scripts/quickstart")
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("QUICKSTART_PROFILE", "dev")
+        .env("QUICKSTART_CONNECTOR", env!("CARGO_BIN_EXE_webconnector"))
         .env("QUICKSTART_DIR", folder)
         .stdin(Stdio::null())
         .output()

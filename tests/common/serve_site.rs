@@ -1,6 +1,7 @@
 //! `serve-site FOLDER [PORT]`: serves a folder on loopback until it is killed, and prints its URL on one line.
 //!
-//! For `scripts/quickstart`, on a machine that has no web server. It answers as the sites of the tests do.
+//! For `scripts/quickstart`, on a machine that has no web server. It answers as the sites of the tests do. The script
+//! builds it with rustc alone: as an example, cargo would build everything that the tests need first.
 
 #![allow(dead_code, unreachable_pub, reason = "the tests use the rest of the site")]
 
