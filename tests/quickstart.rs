@@ -52,10 +52,12 @@ fn without_a_url_it_crawls_the_sample_site() -> std::io::Result<()> {
 }
 
 #[test]
-fn a_fetch_that_is_refused_is_a_failure_and_nothing_is_left_running() -> std::io::Result<()> {
+fn a_fetch_that_does_not_finish_is_a_failure() -> std::io::Result<()> {
     let folder = TempDir::new()?;
     let output = quickstart(folder.path(), &["gopher://nowhere"]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(" aci=127.0.0.1:") && told.contains("quickstart: "), "{told}");
     assert_eq!(quickstart(folder.path(), &["--juggle"]).status.code(), Some(2));
     Ok(())
 }
