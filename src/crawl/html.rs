@@ -43,6 +43,7 @@ mod tokens;
 pub use links::{Link, Links};
 pub use meta::Refresh;
 
+use crate::stop::{StopFlag, Stopped};
 use foreign::Namespace;
 use links::Gatherer;
 use meta::is_related;
@@ -92,18 +93,31 @@ pub const META_BYTES_MAX: usize = 16 * 1024;
 const META_NAME_BYTES_MAX: usize = 100;
 const METAS_MAX: usize = 200;
 
-/// Reads a whole document.
-pub fn read(source: &str, syntax: Syntax) -> Html {
+/// Tags and texts that are read between two looks at the flag: some tens of microseconds.
+const TOKENS_BETWEEN_LOOKS: usize = 1024;
+
+/// Reads a whole document, or as much as there is time for: a document of many megabytes takes longer than a stop may.
+pub fn read(source: &str, syntax: Syntax, stop: &StopFlag) -> Result<Html, Stopped> {
     let mut reader = Reader::new(source);
     let mut tokens = Tokens::new(source, syntax);
+    let mut count = 0;
     while let Some(token) = tokens.next() {
+        count += 1;
+        if count % TOKENS_BETWEEN_LOOKS == 0 {
+            stop.check()?;
+        }
         match token {
             Token::Text(text) => reader.text(text),
             Token::Start(tag) => reader.start(&tag),
             Token::End(name, namespace) => reader.end(name, namespace),
         }
     }
-    reader.finish()
+    Ok(reader.finish())
+}
+
+#[cfg(test)]
+fn whole(source: &str, syntax: Syntax) -> Html {
+    read(source, syntax, &StopFlag::new()).expect("nobody sets the flag")
 }
 
 /// The content of the first `title` element of an XML document, a feed for instance, and all its other text, one line an
@@ -363,7 +377,7 @@ mod tests {
     use super::*;
 
     fn hrefs(source: &str) -> Vec<String> {
-        read(source, Syntax::Html).links.iter().map(|link| link.href.to_owned()).collect()
+        whole(source, Syntax::Html).links.iter().map(|link| link.href.to_owned()).collect()
     }
 
     #[test]
@@ -375,12 +389,12 @@ mod tests {
             <img src=i><script src=s></script><form action=f></form><q cite=q></q>\
             <frameset><frame src=g></frameset><iframe src=h></iframe><area href=k><a name=x>";
         assert_eq!(hrefs(source), ["c", "d", "n", "p", "de", "m", "g", "h", "k"]);
-        assert_eq!(read(source, Syntax::Html).canonical.as_deref(), Some("c"));
+        assert_eq!(whole(source, Syntax::Html).canonical.as_deref(), Some("c"));
     }
 
     #[test]
     fn a_document_tells_about_itself() {
-        let html = read(
+        let html = whole(
             "<html lang=' de-AT '><meta name=' Author ' content='A&amp;B'><meta content=x property='OG:Title'>\
             <meta name=empty content=' '><meta name=none><meta http-equiv=content-language content=fr>\
             <meta http-equiv=REFRESH content=7><meta http-equiv=refresh content='3; url=&quot;n.html&quot;'>",
@@ -392,7 +406,7 @@ mod tests {
         assert_eq!(html.language.as_deref(), Some("de-AT"));
         assert_eq!(html.refresh, Some(Refresh { delay_s: 3, href: "n.html".to_owned() }));
 
-        let html = read("<html lang='{{lang}}'><meta http-equiv=content-language content=fr>", Syntax::Html);
+        let html = whole("<html lang='{{lang}}'><meta http-equiv=content-language content=fr>", Syntax::Html);
         assert_eq!(html.language.as_deref(), Some("fr"));
     }
 
@@ -401,7 +415,7 @@ mod tests {
         let source = "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml' xml:lang='en'><head><title>T &amp; t</title>\
             <script src='s'/><style><![CDATA[ a > b ]]></style></head><body><div hidden='hidden'/><p>x<![CDATA[ < y]]></p>\
             <textarea/><a href='a'>z</a></body></html>";
-        let html = read(source, Syntax::Xhtml);
+        let html = whole(source, Syntax::Xhtml);
         assert_eq!((html.title.as_deref(), html.language.as_deref()), (Some("T & t"), Some("en")));
         assert_eq!(html.text, "x < y\nz");
         assert_eq!(html.links.len(), 1);
@@ -411,7 +425,7 @@ mod tests {
     fn what_a_page_can_make_long_is_cut() {
         let long = "ä".repeat(META_BYTES_MAX);
         let metas = "<meta name=a content=b>".repeat(METAS_MAX + 1);
-        let html = read(&format!("<meta name=x content={long}>{metas}<title>{long}"), Syntax::Html);
+        let html = whole(&format!("<meta name=x content={long}>{metas}<title>{long}"), Syntax::Html);
         assert_eq!(html.title.map(|title| title.len()), Some(TITLE_BYTES_MAX));
         assert_eq!(html.metas.len(), METAS_MAX);
         assert_eq!(html.metas[0].content.len(), META_BYTES_MAX);
@@ -489,7 +503,7 @@ mod tests {
                     let searched = tokens.bytes_searched;
                     assert!(searched <= 3 * source.len() + 100, "{lead}{opening}: {searched} bytes searched");
                     assert!(steps <= source.len(), "{lead}{opening}: {steps} tokens");
-                    let html = read(&source, syntax);
+                    let html = whole(&source, syntax);
                     assert!(html.text.len() + html.links.len() <= 2 * source.len(), "{lead}{opening}");
                 }
             }

@@ -8,6 +8,7 @@ pub use media::Kind;
 
 use super::charset;
 use super::html::{self, Html, Links, Meta, Refresh, Syntax};
+use crate::stop::{StopFlag, Stopped};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher as _;
 
@@ -67,18 +68,19 @@ pub const FIELDS: &[(&str, &str)] = &[
 /// Fields that can change although what a reader gets has not.
 const NOT_CONTENT: &[&str] = &["CONTENT-LENGTH", "CHARSET", "GENERATOR"];
 
-/// Reads a page.
-///
-/// `content_type` and `robots_header` (X-Robots-Tag; several joined by commas) are header values. `agent` is the
-/// crawler's User-Agent, whose product token directives may name. Without `obeys_robots` (`FollowRobotProtocol`)
-/// the page's wishes about robots are not looked at.
-pub fn read(
-    body: &[u8],
-    content_type: Option<&str>,
-    robots_header: Option<&str>,
-    agent: &str,
-    obeys_robots: bool,
-) -> Page {
+/// What a server sent for a page, as far as reading it depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    pub body: &'a [u8],
+    pub content_type: Option<&'a str>,
+    /// X-Robots-Tag; several joined by commas.
+    pub robots_header: Option<&'a str>,
+}
+
+/// Reads a page. `agent` is the crawler's User-Agent, whose product token directives may name. Without `obeys_robots`
+/// (`FollowRobotProtocol`) the page's wishes about robots are not looked at.
+pub fn read(sent: Sent<'_>, agent: &str, obeys_robots: bool, stop: &StopFlag) -> Result<Page, Stopped> {
+    let Sent { body, content_type, robots_header } = sent;
     let media_type = content_type.and_then(media::of_header).unwrap_or_else(|| media::of_body(body).to_owned());
     let kind = Kind::of(&media_type);
     // Where the type had to be sniffed, the header's charset still counts.
@@ -108,7 +110,7 @@ pub fn read(
         match kind {
             Kind::Html => {
                 let is_xml = page.media_type == "application/xhtml+xml";
-                let html = html::read(&decoded.text, if is_xml { Syntax::Xhtml } else { Syntax::Html });
+                let html = html::read(&decoded.text, if is_xml { Syntax::Xhtml } else { Syntax::Html }, stop)?;
                 (language, metas) = (html.language.clone(), page.take_html(html));
             }
             Kind::Xml => (page.title, page.text) = html::read_xml(&decoded.text),
@@ -129,7 +131,7 @@ pub fn read(
     }
     page.set_fields(body.len(), language, metas);
     page.hash = page.content_hash(body);
-    page
+    Ok(page)
 }
 
 impl Page {
@@ -269,8 +271,19 @@ fn product_token(agent: &str) -> String {
 mod tests {
     use super::*;
 
+    fn whole(
+        body: &[u8],
+        content_type: Option<&str>,
+        robots_header: Option<&str>,
+        agent: &str,
+        obeys_robots: bool,
+    ) -> Page {
+        read(Sent { body, content_type, robots_header }, agent, obeys_robots, &StopFlag::new())
+            .expect("nobody sets the flag")
+    }
+
     fn html(body: &str) -> Page {
-        read(body.as_bytes(), Some("text/html"), None, "webconnector/1.0", true)
+        whole(body.as_bytes(), Some("text/html"), None, "webconnector/1.0", true)
     }
 
     #[test]
@@ -327,9 +340,9 @@ mod tests {
             ("", Some("max-snippet: 10, noindex"), true, false),
             ("<meta name=robots content=noindex>", Some("nofollow"), true, true),
         ] {
-            let page = read(meta.as_bytes(), Some("text/html"), header, "WebConnector/1.0 (x)", true);
+            let page = whole(meta.as_bytes(), Some("text/html"), header, "WebConnector/1.0 (x)", true);
             assert_eq!((page.noindex, page.nofollow), (noindex, nofollow), "{meta} {header:?}");
-            let page = read(meta.as_bytes(), Some("text/html"), header, "WebConnector/1.0 (x)", false);
+            let page = whole(meta.as_bytes(), Some("text/html"), header, "WebConnector/1.0 (x)", false);
             assert_eq!((page.noindex, page.nofollow), (false, false), "{meta} {header:?}");
         }
     }
@@ -354,7 +367,7 @@ mod tests {
             (b"\xFF\xFEa\0", None, Kind::Text, "text/plain"),
             (b"", None, Kind::Text, "text/plain"),
         ] {
-            let page = read(body, content_type, None, "x", true);
+            let page = whole(body, content_type, None, "x", true);
             assert_eq!((page.kind, page.media_type.as_str()), (kind, media_type), "{content_type:?}");
             assert_eq!(page.charset.is_none(), kind == Kind::Other);
         }
@@ -362,18 +375,18 @@ mod tests {
 
     #[test]
     fn a_charset_counts_also_where_the_type_is_sniffed() {
-        let page = read(b"<title>\xE4</title>", Some("*/*; charset=latin1"), None, "x", true);
+        let page = whole(b"<title>\xE4</title>", Some("*/*; charset=latin1"), None, "x", true);
         assert_eq!((page.kind, page.title.as_deref()), (Kind::Html, Some("\u{E4}")));
     }
 
     #[test]
     fn text_and_feeds_have_text_and_no_links() {
-        let page = read(b" a\r\nb\rc\0\x1B d\n", Some("text/plain"), None, "x", true);
+        let page = whole(b" a\r\nb\rc\0\x1B d\n", Some("text/plain"), None, "x", true);
         assert_eq!(page.text, "a\nb\nc d");
 
         let feed = "<?xml version='1.0'?><rss><channel><title>Ne&#119;s</title><link>http://h/</link>\
             <item><title>One</title><description><![CDATA[a < b]]> &amp; c</description></item></channel></rss>";
-        let page = read(feed.as_bytes(), Some("application/rss+xml"), None, "x", true);
+        let page = whole(feed.as_bytes(), Some("application/rss+xml"), None, "x", true);
         assert_eq!(page.title.as_deref(), Some("News"));
         assert_eq!(page.text, "http://h/\nOne\na < b & c");
         assert!(page.links.is_empty());
@@ -389,7 +402,7 @@ mod tests {
         {
             assert_ne!(page.hash, html(other).hash, "{other}");
         }
-        let binary = |body: &[u8]| read(body, Some("image/png"), None, "x", true).hash;
+        let binary = |body: &[u8]| whole(body, Some("image/png"), None, "x", true).hash;
         assert_eq!(binary(b"a"), binary(b"a"));
         assert_ne!(binary(b"a"), binary(b"b"));
     }
@@ -443,7 +456,7 @@ mod tests {
         };
         for _ in 0..5000 {
             let body: Vec<u8> = (0..below(60)).flat_map(|_| pieces[below(pieces.len())].iter().copied()).collect();
-            let page = read(&body, types[below(types.len())], None, "webconnector", true);
+            let page = whole(&body, types[below(types.len())], None, "webconnector", true);
             let hrefs: usize = page.links.iter().map(|link| link.href.len()).sum();
             let title = page.title.as_ref().map_or(0, String::len);
             // A byte of an old encoding is up to three in UTF-8, and so is what replaces a malformed one.

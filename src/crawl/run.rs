@@ -2,7 +2,7 @@
 
 use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row};
 use super::frontier::{Frontier, Next, Rules, Skip, Visit};
-use super::visitor::{self, Done, Errand, Failure, Moved, Outcome, Reading};
+use super::visitor::{self, Done, Errand, Failure, LINKS_BETWEEN_LOOKS, Moved, Outcome, Reading};
 use super::{Change, Delivery, Settings, Verdict};
 use crate::action::TaskCounts;
 use crate::client::Client;
@@ -342,11 +342,15 @@ impl Run<'_, '_> {
 
     fn settle_read(&mut self, visit: &Visit, reading: Reading) -> Result<(), CrawlError> {
         let (id, url) = (visit.page.id, visit.url.as_str());
-        let row = self.settled(id)?;
+        let row = self.datastore.row(id)?;
         self.starts.reached |= self.starts.ids.contains(&id);
         let follows = self.follows(row.depth);
         let mut links = Vec::with_capacity(reading.links.len());
-        for (link, link_url) in &reading.links {
+        for (number, (link, link_url)) in reading.links.iter().enumerate() {
+            // What is met already stays met; the page itself is not settled yet, and waits on.
+            if number % LINKS_BETWEEN_LOOKS == 0 {
+                self.stop.check()?;
+            }
             links.push(*link);
             if follows
                 && self.has_host_room(link_url)
@@ -363,6 +367,7 @@ impl Run<'_, '_> {
             links,
         };
         self.datastore.settle(id, &found)?;
+        self.count_settled();
         let as_before = row.hash == Some(reading.page.hash);
         match (row.delivered, reading.ingests) {
             (false, true) => self.add(id, Change::Add(delivery(url, row.depth, reading))),
@@ -377,13 +382,15 @@ impl Run<'_, '_> {
     }
 
     fn settle_unchanged(&mut self, id: PageId) -> Result<(), CrawlError> {
-        let row = self.settled(id)?;
+        let row = self.datastore.row(id)?;
         self.starts.reached |= self.starts.ids.contains(&id);
+        self.meet_links(&row)?;
         self.datastore.settle_unchanged(id)?;
+        self.count_settled();
         if row.delivered {
             self.counts.unchanged.fetch_add(1, Relaxed);
         }
-        self.meet_links(&row)
+        Ok(())
     }
 
     fn settle_moved(&mut self, visit: &Visit, target: Moved) -> Result<(), CrawlError> {
@@ -429,8 +436,9 @@ impl Run<'_, '_> {
 
     /// Settles a page that has no document (any more).
     fn settle_without(&mut self, id: PageId, url: &str, links: Vec<PageId>) -> Result<(), CrawlError> {
-        let row = self.settled(id)?;
+        let row = self.datastore.row(id)?;
         self.datastore.settle(id, &Found { links, ..Found::default() })?;
+        self.count_settled();
         if row.delivered {
             self.add(id, Change::Delete { url: url.to_owned() });
         }
@@ -440,9 +448,11 @@ impl Run<'_, '_> {
     /// Settles a page that could not be had. Its document stays, and so do the pages that it linked to.
     fn settle_failed(&mut self, id: PageId, url: &str, why: &str) -> Result<(), CrawlError> {
         log::error!(target: LOG, "{}: {url} could not be had: {why}", self.counts.task);
-        let row = self.settled(id)?;
-        self.counts.errors.fetch_add(1, Relaxed);
+        let row = self.datastore.row(id)?;
+        self.meet_links(&row)?;
         self.datastore.settle_failed(id)?;
+        self.count_settled();
+        self.counts.errors.fetch_add(1, Relaxed);
         let is_start = self.starts.ids.contains(&id);
         if is_start {
             self.starts.failure.get_or_insert_with(|| format!("{url}: {why}"));
@@ -450,18 +460,16 @@ impl Run<'_, '_> {
         if is_start || row.failures < DOUBT_CYCLES {
             self.datastore.set_doubtful()?;
         }
-        self.meet_links(&row)
+        Ok(())
     }
 
-    /// Counts a page as settled, and tells what was known of it.
-    fn settled(&mut self, id: PageId) -> Result<Row, CrawlError> {
+    fn count_settled(&mut self) {
         if self.batch.settled == 0 {
             self.batch.since = Instant::now();
         }
         self.batch.settled += 1;
         self.counts.seen.fetch_add(1, Relaxed);
         self.counts.waiting.fetch_sub(1, Relaxed);
-        Ok(self.datastore.row(id)?)
     }
 
     fn follows(&self, depth: u32) -> bool {
@@ -473,12 +481,15 @@ impl Run<'_, '_> {
         self.frontier.hosts() < HOSTS_MAX || self.frontier.knows(crate::url::origin_of(url))
     }
 
-    /// Follows the links that a page had when it was last read.
+    /// Follows the links that a page had when it was last read: before it is settled, since a stop may come in between.
     fn meet_links(&mut self, row: &Row) -> Result<(), CrawlError> {
         if !self.follows(row.depth) {
             return Ok(());
         }
-        for link in &row.links {
+        for (number, link) in row.links.iter().enumerate() {
+            if number % LINKS_BETWEEN_LOOKS == 0 {
+                self.stop.check()?;
+            }
             if self.datastore.meet_again(*link, row.depth + 1)? != Met::Known
                 && let Some(page) = self.datastore.waiting_page(*link)?
             {

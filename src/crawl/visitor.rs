@@ -8,7 +8,7 @@ use super::frontier::{Rules, SiteId, Visit};
 use super::page::{self, Page};
 use super::{Settings, robots, scope};
 use crate::client::{Client, ClientError, Conditions, Response};
-use crate::stop::StopFlag;
+use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashSet;
@@ -19,6 +19,11 @@ use url::Url;
 
 /// A `Retry-After` longer than this is cut to it: a run has to end.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
+
+/// Links of one page that are followed. A page of the size limit could have a million.
+const LINKS_MAX: usize = 50_000;
+/// Links that are joined, or met, between two looks at the flag: some hundreds of microseconds.
+pub(super) const LINKS_BETWEEN_LOOKS: usize = 256;
 
 /// What the loop asks of a visitor.
 pub(super) enum Errand {
@@ -88,7 +93,7 @@ pub(super) fn visit_all(
         let answer = match errand {
             Errand::Page(visit) => {
                 // A page that makes the reader panic ends its own visit and no more.
-                let outcome = catch_unwind(AssertUnwindSafe(|| visit_page(settings, client, ids, &visit)));
+                let outcome = catch_unwind(AssertUnwindSafe(|| visit_page(settings, client, stop, ids, &visit)));
                 let outcome = outcome.unwrap_or_else(|_| {
                     Outcome::Failed(Failure::lasting("internal error: the page could not be read"))
                 });
@@ -105,7 +110,7 @@ pub(super) fn visit_all(
     }
 }
 
-fn visit_page(settings: &Settings, client: &Client, ids: PageIds, visit: &Visit) -> Outcome {
+fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageIds, visit: &Visit) -> Outcome {
     let asked_at = Moment::now();
     let response = match client.get(&visit.url, &visit.page.conditions) {
         Ok(response) => response,
@@ -113,7 +118,10 @@ fn visit_page(settings: &Settings, client: &Client, ids: PageIds, visit: &Visit)
         Err(error) => return Outcome::Failed(Failure::from(&error)),
     };
     match response.status {
-        200..=299 => Outcome::Read(Box::new(read(settings, ids, visit, response, asked_at))),
+        200..=299 => match read(settings, stop, ids, visit, response, asked_at) {
+            Ok(reading) => Outcome::Read(Box::new(reading)),
+            Err(Stopped) => Outcome::Stopped,
+        },
         304 if visit.page.conditions != Conditions::default() => Outcome::NotModified,
         status @ (301 | 302 | 303 | 307 | 308) => Outcome::Moved(Moved {
             to: redirect(settings, ids, visit, &response),
@@ -129,12 +137,21 @@ fn visit_page(settings: &Settings, client: &Client, ids: PageIds, visit: &Visit)
     }
 }
 
-fn read(settings: &Settings, ids: PageIds, visit: &Visit, response: Response, asked_at: Moment) -> Reading {
-    let content_type = response.headers.get("content-type");
-    let robots_header = response.headers.get("x-robots-tag");
-    let page =
-        page::read(&response.body, content_type, robots_header, &settings.client.user_agent, settings.follow_robots);
-    let links = if page.nofollow { Vec::new() } else { links(settings, ids, visit, &page) };
+fn read(
+    settings: &Settings,
+    stop: &StopFlag,
+    ids: PageIds,
+    visit: &Visit,
+    response: Response,
+    asked_at: Moment,
+) -> Result<Reading, Stopped> {
+    let sent = page::Sent {
+        body: &response.body,
+        content_type: response.headers.get("content-type"),
+        robots_header: response.headers.get("x-robots-tag"),
+    };
+    let page = page::read(sent, &settings.client.user_agent, settings.follow_robots, stop)?;
+    let links = if page.nofollow { Vec::new() } else { links(settings, stop, ids, visit, &page)? };
     let modified = response.headers.get("last-modified").map(str::to_owned);
     let conditions = Conditions {
         etag: response.headers.get("etag").map(str::to_owned),
@@ -143,15 +160,28 @@ fn read(settings: &Settings, ids: PageIds, visit: &Visit, response: Response, as
     };
     let ingests = !page.noindex && settings.scope.ingests(&visit.url);
     let file = (page.kind == page::Kind::Other).then_some(response.body);
-    Reading { page, links, conditions, ingests, file, modified }
+    Ok(Reading { page, links, conditions, ingests, file, modified })
 }
 
-fn links(settings: &Settings, ids: PageIds, visit: &Visit, page: &Page) -> Vec<(PageId, String)> {
+fn links(
+    settings: &Settings,
+    stop: &StopFlag,
+    ids: PageIds,
+    visit: &Visit,
+    page: &Page,
+) -> Result<Vec<(PageId, String)>, Stopped> {
     let base = page.base.as_deref().and_then(|base| crate::url::join(&visit.url, base));
     let base = base.as_ref().unwrap_or(&visit.url);
     let mut seen = HashSet::new();
     let mut links = Vec::new();
-    for link in page.links.iter() {
+    for (number, link) in page.links.iter().enumerate() {
+        if number % LINKS_BETWEEN_LOOKS == 0 {
+            stop.check()?;
+        }
+        if links.len() >= LINKS_MAX {
+            log::warn!(target: "synchronize", "{}: links beyond the first {LINKS_MAX} are passed over", visit.url);
+            break;
+        }
         if link.nofollow && settings.follow_robots {
             continue;
         }
@@ -163,7 +193,7 @@ fn links(settings: &Settings, ids: PageIds, visit: &Visit, page: &Page) -> Vec<(
             links.push((id, url.into()));
         }
     }
-    links
+    Ok(links)
 }
 
 fn redirect(settings: &Settings, ids: PageIds, visit: &Visit, response: &Response) -> Result<(PageId, String), String> {

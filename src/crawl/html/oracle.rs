@@ -4,7 +4,7 @@ use super::foreign::Namespace;
 use super::name::{Name, Role};
 use super::text::{Folder, Gap};
 use super::tokens::Text;
-use super::{Syntax, read};
+use super::{Syntax, whole};
 use html5ever::tendril::TendrilSink;
 use html5ever::tree_builder::TreeBuilderOpts;
 use html5ever::{ParseOpts, ns, parse_document};
@@ -139,7 +139,7 @@ impl Walk {
 }
 
 fn found(source: &str) -> Found {
-    let html = read(source, Syntax::Html);
+    let html = whole(source, Syntax::Html);
     let mut links: Vec<String> = Vec::new();
     for link in html.links.iter() {
         // Repeats are dropped by their source; two spellings of one link are still two.
