@@ -32,12 +32,13 @@ pub mod page;
 pub mod robots;
 mod run;
 pub mod scope;
+pub mod sitemap;
 mod visitor;
 
 pub use self::datastore::{Datastore, DatastoreError};
 pub use self::page::Page;
 pub use self::run::{CrawlError, Deliver, Ended, crawl};
-pub use self::scope::Scope;
+pub use self::scope::{Filter, Scope};
 
 use crate::client;
 use std::time::Duration;
@@ -45,8 +46,9 @@ use url::Url;
 
 /// How one crawl goes about its work.
 pub struct Settings {
-    /// Where it begins, at depth 0.
-    pub starts: Vec<Url>,
+    pub entries: Entries,
+    /// Whether the sitemaps that robots.txt files name are read as well: what they list is met at depth 0.
+    pub robots_sitemaps: bool,
     /// Which pages are visited, and which of them become documents.
     pub scope: Scope,
     /// Links followed from a start at most; `None` is no limit.
@@ -68,6 +70,26 @@ pub struct Settings {
     /// Redirects followed one after the other at most.
     pub redirects_max: u32,
     pub client: client::Settings,
+}
+
+/// Where a crawl begins, at depth 0.
+pub enum Entries {
+    /// Start pages, from which links are followed.
+    Starts(Vec<Url>),
+    /// All pages that there are: what is not listed (any more) is gone, whatever links say.
+    Listed(Vec<Url>),
+    /// The same, listed by sitemaps.
+    Sitemaps(Box<Sitemaps>),
+}
+
+/// Sitemaps that list all pages.
+pub struct Sitemaps {
+    pub urls: Vec<Url>,
+    /// Which sitemaps of an index are read.
+    pub index_must: Option<Filter>,
+    pub index_cant: Option<Filter>,
+    /// Whether entries on another host, or above the sitemap's folder, are taken too.
+    pub ignore_scope: bool,
 }
 
 /// A page that became a document.

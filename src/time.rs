@@ -2,8 +2,8 @@
 //!
 //! Decisions take a [`Moment`] or an `Instant` as an argument; only the loops around them read a clock.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
 /// A wall-clock time in milliseconds since 1970-01-01 UTC.
@@ -37,6 +37,23 @@ impl Moment {
     /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
     pub fn http_date(self) -> impl fmt::Display {
         self.timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
+    /// Reads the date of a sitemap or a feed: W3C (a prefix of `2026-11-20T10:00:00.5Z`, at least a day) or RFC 2822. Of a
+    /// day, its last moment anywhere on Earth: what changed then may have changed as late as that.
+    pub fn parse_published(text: &str) -> Option<Moment> {
+        let text = text.trim();
+        let of_day = || {
+            let midnight = text.parse::<jiff::civil::Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
+            midnight.timestamp().checked_add(SignedDuration::from_hours(24 + 12)).ok()
+        };
+        let without_seconds = || {
+            let zoned = jiff::Zoned::strptime("%Y-%m-%dT%H:%M%:z", text.replace('Z', "+00:00")).ok()?;
+            Some(zoned.timestamp())
+        };
+        let of_mail = || Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp());
+        let timestamp = text.parse().ok().or_else(without_seconds).or_else(of_mail).or_else(of_day)?;
+        Some(Moment(timestamp.as_millisecond()))
     }
 
     /// `2015-Aug-17 17:40:49`, local time: the dates of `QueueInfo` and `TaskList` (aci.md 3.5).
@@ -80,6 +97,22 @@ mod tests {
         assert_eq!(moment.queue_date().to_string(), "2015-Aug-07 17:40:49");
         assert_eq!(moment.error_date().to_string(), "07 Aug 15 17:40:49");
         assert_eq!(moment.log_date().to_string(), "07/08/2015 17:40:49");
+    }
+
+    #[test]
+    fn published_dates_are_read_in_their_usual_forms() {
+        let cases = [
+            ("2026-11-20", Some(1_795_132_800_000 + 36 * 3_600_000)),
+            ("2026-11-20T10:00:00Z", Some(1_795_168_800_000)),
+            ("2026-11-20T11:00:00.000+01:00", Some(1_795_168_800_000)),
+            ("2026-11-20T11:00+01:00", Some(1_795_168_800_000)),
+            ("Fri, 20 Nov 2026 10:00:00 GMT", Some(1_795_168_800_000)),
+            ("yesterday", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Moment::parse_published(text).map(Moment::epoch_ms), expected, "{text}");
+        }
     }
 
     #[test]

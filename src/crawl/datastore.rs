@@ -10,6 +10,7 @@
 
 use super::known::Known;
 use crate::client::Conditions;
+use crate::time::Moment;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher as _;
@@ -112,6 +113,8 @@ pub struct Found {
     pub links: Vec<PageId>,
     /// The depth limit kept its links from being met.
     pub cut: bool,
+    /// When it was asked for, if it was read.
+    pub asked_at: Option<Moment>,
 }
 
 /// A document that no link leads to any more.
@@ -151,6 +154,7 @@ const CREATE: &str = "
         delivered INTEGER NOT NULL DEFAULT 0,
         cut INTEGER NOT NULL DEFAULT 0,      -- its links were out of depth
         failures INTEGER NOT NULL DEFAULT 0,
+        read_at INTEGER NOT NULL DEFAULT 0,  -- when it was last read or found unchanged, in epoch ms
         scope INTEGER NOT NULL DEFAULT 0,    -- the scope under which it was last read
         etag TEXT, modified TEXT, hash BLOB, links BLOB
     );
@@ -362,7 +366,7 @@ impl Datastore {
         self.db
             .prepare_cached(
                 "UPDATE page SET settled = ?2, delivered = ?3, cut = ?4, failures = 0, scope = ?5, etag = ?6,
-                 modified = ?7, hash = ?8, links = ?9 WHERE id = ?1",
+                 modified = ?7, hash = ?8, links = ?9, read_at = ?10 WHERE id = ?1",
             )?
             .execute(params![
                 id.0,
@@ -374,6 +378,7 @@ impl Datastore {
                 found.conditions.modified_since,
                 found.hash,
                 encode_links(&found.links),
+                found.asked_at.map_or(0, Moment::epoch_ms),
             ])?;
         Ok(())
     }
@@ -384,6 +389,15 @@ impl Datastore {
             .prepare_cached("UPDATE page SET settled = ?2, failures = 0 WHERE id = ?1")?
             .execute(params![id.0, self.run])?;
         Ok(())
+    }
+
+    /// Whether the page was last read, under the same scope, after `modified`, and its document stands.
+    pub fn is_read_after(&self, id: PageId, modified: Moment) -> Result<bool, DatastoreError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT 1 FROM page
+             WHERE id = ?1 AND delivered = 1 AND hash IS NOT NULL AND failures = 0 AND scope = ?2 AND read_at > ?3",
+        )?;
+        Ok(statement.exists(params![id.0, self.scope, modified.epoch_ms()])?)
     }
 
     /// Settles a page that could not be had; all else known of it stays.
@@ -510,7 +524,7 @@ mod tests {
 
     fn delivered(links: Vec<PageId>) -> Found {
         let conditions = Conditions { etag: Some("\"1\"".to_owned()), modified_since: None };
-        Found { delivered: true, hash: Some([1; 16]), conditions, links, cut: false }
+        Found { delivered: true, hash: Some([1; 16]), conditions, links, ..Found::default() }
     }
 
     #[test]

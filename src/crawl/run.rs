@@ -1,17 +1,21 @@
 //! The loop of a crawl: what is visited next, and what a visit means for the index.
 
+mod sitemaps;
+
 use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row};
 use super::frontier::{Frontier, Next, Rules, Skip, Visit};
 use super::visitor::{self, Done, Errand, Failure, LINKS_BETWEEN_LOOKS, Moved, Outcome, Reading};
-use super::{Change, Delivery, Settings, Verdict};
+use super::{Change, Delivery, Entries, Settings, Verdict};
 use crate::action::TaskCounts;
 use crate::client::Client;
 use crate::stop::{StopFlag, Stopped};
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use sitemaps::SitemapQueue;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
+use url::Url;
 
 /// A batch is delivered and committed when it has this many settled pages,
 const BATCH_PAGES: usize = 500;
@@ -98,6 +102,7 @@ pub fn crawl(
             deliver,
             frontier: Frontier::new(settings.page_delay),
             starts: Starts::default(),
+            sitemaps: SitemapQueue::default(),
             batch: Batch::new(Instant::now()),
             in_flight: 0,
             in_flight_max,
@@ -120,6 +125,7 @@ struct Run<'a, 'd> {
     deliver: &'a mut Deliver<'d>,
     frontier: Frontier,
     starts: Starts,
+    sitemaps: SitemapQueue,
     batch: Batch,
     in_flight: usize,
     in_flight_max: usize,
@@ -176,7 +182,20 @@ impl Run<'_, '_> {
                 self.frontier.park(site);
             }
         }
-        for start in &self.settings.starts {
+        match &self.settings.entries {
+            Entries::Starts(starts) => self.begin_at(starts),
+            Entries::Listed(pages) => self.begin_with(pages),
+            Entries::Sitemaps(sitemaps) => {
+                for url in &sitemaps.urls {
+                    self.sitemaps.push(url.clone(), 0);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn begin_at(&mut self, starts: &[Url]) -> Result<(), CrawlError> {
+        for start in starts {
             if let Err(why) = self.settings.scope.visits(start) {
                 log::warn!(target: LOG, "{}: start page {start} is not visited: {why}", self.counts.task);
                 self.starts.failure.get_or_insert_with(|| format!("{start}: {why}"));
@@ -188,6 +207,21 @@ impl Run<'_, '_> {
             match self.datastore.meet(id, start.as_str(), 0, 0)? {
                 Met::New | Met::Sooner => self.enqueue(id, start.as_str())?,
                 Met::Known => self.starts.reached |= self.datastore.is_settled(id)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Pages of a list are no starts: the list says which pages there are, and one that fails hides no other.
+    fn begin_with(&mut self, pages: &[Url]) -> Result<(), CrawlError> {
+        self.starts.reached = true;
+        for page in pages {
+            let id = self.datastore.ids().of(page.as_str());
+            if self.settings.scope.visits(page).is_ok()
+                && self.has_host_room(page.as_str())
+                && self.datastore.meet(id, page.as_str(), 0, 0)? != Met::Known
+            {
+                self.enqueue(id, page.as_str())?;
             }
         }
         Ok(())
@@ -218,7 +252,8 @@ impl Run<'_, '_> {
     }
 
     fn ending(&self) -> Result<Ended, CrawlError> {
-        let limited = self.pages_left() == 0 && !self.datastore.waiting_sites()?.is_empty();
+        let is_more = !self.sitemaps.is_empty() || !self.datastore.waiting_sites()?.is_empty();
+        let limited = self.pages_left() == 0 && is_more;
         if limited { Ok(Ended::Limited) } else { Ok(Ended::Complete { doubtful: self.datastore.is_doubtful()? }) }
     }
 
@@ -236,6 +271,11 @@ impl Run<'_, '_> {
             }
             if self.in_flight >= self.in_flight_max.min(left) {
                 return Ok(Idle::Busy);
+            }
+            if let Some(errand) = self.sitemaps.next() {
+                errands.send(errand).expect("visitors outlive the loop");
+                self.in_flight += 1;
+                continue;
             }
             self.refill()?;
             let errand = match self.frontier.next(Instant::now()) {
@@ -286,9 +326,14 @@ impl Run<'_, '_> {
                     let origin = self.frontier.origin(site);
                     log::warn!(target: LOG, "{}: {origin}/robots.txt cannot be had: {why}", self.counts.task);
                 }
+                if let Rules::Robots(robots) = &rules {
+                    let origin = self.frontier.origin(site).to_owned();
+                    self.want_sitemaps_of(&origin, robots.sitemaps());
+                }
                 self.frontier.know_robots(site, rules, Instant::now());
                 return Ok(());
             }
+            Done::Sitemap(wanted, sitemap) => return self.settle_sitemap(&wanted, sitemap),
             Done::Page(visit, outcome) => (visit, outcome),
         };
         let id = visit.page.id;
@@ -364,6 +409,7 @@ impl Run<'_, '_> {
             hash: reading.ingests.then_some(reading.page.hash),
             cut: !follows && !links.is_empty(),
             conditions: reading.conditions.clone(),
+            asked_at: Some(reading.asked_at),
             links,
         };
         self.datastore.settle(id, &found)?;
@@ -457,7 +503,8 @@ impl Run<'_, '_> {
         if is_start {
             self.starts.failure.get_or_insert_with(|| format!("{url}: {why}"));
         }
-        if is_start || row.failures < DOUBT_CYCLES {
+        let may_hide = matches!(self.settings.entries, Entries::Starts(_)) && row.failures < DOUBT_CYCLES;
+        if is_start || may_hide {
             self.datastore.set_doubtful()?;
         }
         Ok(())

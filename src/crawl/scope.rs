@@ -112,7 +112,7 @@ impl Scope {
 }
 
 /// A regular expression for whole URLs, which cannot run away.
-struct Filter {
+pub struct Filter {
     parameter: &'static str,
     regex: Regex,
     /// It ran away once: the log has it.
@@ -120,7 +120,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(parameter: &'static str, pattern: Option<String>) -> Result<Option<Filter>, BadRegex> {
+    /// `None` and an empty pattern are no filter.
+    pub fn new(parameter: &'static str, pattern: Option<String>) -> Result<Option<Filter>, BadRegex> {
         let Some(pattern) = pattern.filter(|pattern| !pattern.is_empty()) else {
             return Ok(None);
         };
@@ -138,7 +139,8 @@ impl Filter {
         }
     }
 
-    fn matches(&self, url: &str) -> bool {
+    /// Whether the whole URL matches. A pattern that runs away does not, which is logged once.
+    pub fn matches(&self, url: &str) -> bool {
         self.regex.is_match(url).unwrap_or_else(|error| {
             if !self.reported.swap(true, Ordering::Relaxed) {
                 log::warn!("{} is taken not to match {url} and whatever else it runs away on: {error}", self.parameter);

@@ -6,8 +6,9 @@
 use super::datastore::{PageId, PageIds};
 use super::frontier::{Rules, SiteId, Visit};
 use super::page::{self, Page};
+use super::sitemap::{self, SITEMAP_BYTES_MAX, Sitemap};
 use super::{Settings, robots, scope};
-use crate::client::{Client, ClientError, Conditions, Response};
+use crate::client::{self, Client, ClientError, Conditions, Response};
 use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender};
@@ -30,12 +31,31 @@ pub(super) enum Errand {
     Page(Box<Visit>),
     /// The robots.txt of this origin.
     Robots(SiteId, String),
+    Sitemap(Wanted),
+}
+
+/// A sitemap, and how many indexes led to it.
+pub(super) struct Wanted {
+    pub(super) url: Url,
+    pub(super) level: u32,
 }
 
 /// What a visitor brings back.
 pub(super) enum Done {
     Page(Box<Visit>, Outcome),
     Robots(SiteId, Rules),
+    Sitemap(Wanted, Result<Sitemap, SitemapFailure>),
+}
+
+/// Why a sitemap could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SitemapFailure {
+    #[error("stopped")]
+    Stopped,
+    #[error("HTTP status {0}")]
+    Gone(u16),
+    #[error("{0}")]
+    Other(String),
 }
 
 /// What came of a visit.
@@ -67,6 +87,7 @@ pub(super) struct Reading {
     pub(super) ingests: bool,
     pub(super) file: Option<Vec<u8>>,
     pub(super) modified: Option<String>,
+    pub(super) asked_at: Moment,
 }
 
 /// Why a page could not be had.
@@ -103,6 +124,11 @@ pub(super) fn visit_all(
                 let rules = catch_unwind(AssertUnwindSafe(|| ask_robots(settings, client, stop, &origin)));
                 Done::Robots(site, rules.unwrap_or_else(|_| Rules::Unreachable(Arc::from("internal error"))))
             }
+            Errand::Sitemap(wanted) => {
+                let sitemap = catch_unwind(AssertUnwindSafe(|| ask_sitemap(settings, stop, &wanted.url)));
+                let panicked = |_| Err(SitemapFailure::Other("internal error".to_owned()));
+                Done::Sitemap(wanted, sitemap.unwrap_or_else(panicked))
+            }
         };
         if done.send(answer).is_err() {
             return;
@@ -130,7 +156,7 @@ fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageId
         404 | 410 => Outcome::Gone(response.status),
         status => Outcome::Failed(Failure {
             why: format!("HTTP status {status}"),
-            transient: matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
+            transient: is_transient(status),
             retry_after: retry_after(&response),
             unreachable: false,
         }),
@@ -160,7 +186,7 @@ fn read(
     };
     let ingests = !page.noindex && settings.scope.ingests(&visit.url);
     let file = (page.kind == page::Kind::Other).then_some(response.body);
-    Ok(Reading { page, links, conditions, ingests, file, modified })
+    Ok(Reading { page, links, conditions, ingests, file, modified, asked_at })
 }
 
 fn links(
@@ -209,41 +235,79 @@ fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, origin: &st
     if !settings.follow_robots {
         return Rules::None;
     }
-    let mut url = match Url::parse(&format!("{origin}/robots.txt")) {
+    let url = match Url::parse(&format!("{origin}/robots.txt")) {
         Ok(url) => url,
         Err(error) => return Rules::Unreachable(Arc::from(error.to_string())),
     };
     let mut tries = 0;
-    let mut hops = 0;
     loop {
-        let answer = client.get(&url, &Conditions::default());
-        if let Ok(response) = &answer
-            && (300..400).contains(&response.status)
-            && hops < robots::REDIRECTS_MAX
-            && let Some(target) = response.headers.get("location").and_then(|to| crate::url::join(&url, to))
-        {
-            url = target;
-            hops += 1;
-            continue;
-        }
-        let answer = answer.map(|response| (response.status, response.body));
+        let answer = get_followed(client, &url).map(|response| (response.status, response.body));
         let (status, body) = answer.as_ref().map_or((None, &[][..]), |(status, body)| (Some(*status), body));
         match robots::Verdict::of(status, body, &settings.client.user_agent, settings.on_robots_error) {
             robots::Verdict::Rules(rules) => return Rules::Robots(Arc::new(rules)),
             robots::Verdict::AllowAll => return Rules::None,
             robots::Verdict::Unreachable => {
-                let why = match answer {
-                    Ok((status, _)) => format!("HTTP status {status}"),
-                    Err(error) => error.to_string(),
-                };
-                tries += 1;
-                let pause = settings.retry_delay * 2_u32.pow(tries.min(6) - 1);
-                if tries > settings.retries_max || stop.sleep(pause).is_err() {
+                let why = answer.map_or_else(|error| error.to_string(), |(status, _)| format!("HTTP status {status}"));
+                if !waits_for_another_try(settings, stop, &mut tries) {
                     return Rules::Unreachable(Arc::from(why));
                 }
             }
         }
     }
+}
+
+/// Asks for a sitemap, following its redirects, over connections of its own: it may be larger than any page.
+fn ask_sitemap(settings: &Settings, stop: &StopFlag, url: &Url) -> Result<Sitemap, SitemapFailure> {
+    let body_bytes_max = SITEMAP_BYTES_MAX as u64;
+    let client = Client::new(&client::Settings { body_bytes_max, ..settings.client.clone() }, stop);
+    let mut tries = 0;
+    loop {
+        let why = match get_followed(&client, url) {
+            Ok(response) if response.truncated => {
+                return Err(SitemapFailure::Other(sitemap::NotASitemap::TooLarge.to_string()));
+            }
+            Ok(response) => match response.status {
+                200..=299 => {
+                    return sitemap::read(&response.body).map_err(|why| SitemapFailure::Other(why.to_string()));
+                }
+                status @ (404 | 410) => return Err(SitemapFailure::Gone(status)),
+                status if !is_transient(status) => return Err(SitemapFailure::Other(format!("HTTP status {status}"))),
+                status => format!("HTTP status {status}"),
+            },
+            Err(ClientError::Stopped) => return Err(SitemapFailure::Stopped),
+            Err(error) if !error.is_transient() => return Err(SitemapFailure::Other(error.to_string())),
+            Err(error) => error.to_string(),
+        };
+        if !waits_for_another_try(settings, stop, &mut tries) {
+            return Err(if stop.is_set() { SitemapFailure::Stopped } else { SitemapFailure::Other(why) });
+        }
+    }
+}
+
+/// What is at `url`, or at the place where its redirects end.
+fn get_followed(client: &Client, url: &Url) -> Result<Response, ClientError> {
+    let mut url = url.clone();
+    let mut hops = 0;
+    loop {
+        let response = client.get(&url, &Conditions::default())?;
+        let is_redirect = (300..400).contains(&response.status) && hops < robots::REDIRECTS_MAX;
+        let target = response.headers.get("location").and_then(|location| crate::url::join(&url, location));
+        match target.filter(|_| is_redirect) {
+            Some(target) => url = target,
+            None => return Ok(response),
+        }
+        hops += 1;
+    }
+}
+
+/// Pauses before another try. `false` if there is none to come.
+fn waits_for_another_try(settings: &Settings, stop: &StopFlag, tries: &mut u32) -> bool {
+    *tries += 1;
+    *tries <= settings.retries_max && stop.sleep(settings.retry_delay * 2_u32.pow((*tries).min(6) - 1)).is_ok()
+}
+
+fn is_transient(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
 /// `Retry-After` in either form (RFC 9110, 10.2.3).

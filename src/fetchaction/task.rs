@@ -5,7 +5,7 @@ use crate::action::{BadParam, Params};
 use crate::client;
 use crate::config::{BadSetting, Ini, IniError, Layers, csv};
 use crate::crawl::robots::OnError;
-use crate::crawl::{self, Scope, scope};
+use crate::crawl::{self, Entries, Filter, Scope, Sitemaps, scope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use siphasher::sip::SipHasher13;
@@ -74,6 +74,32 @@ const fn ours(name: &'static str, default: &'static str, summary: &'static str) 
 /// Every parameter of a task. Whatever else an action gives is refused.
 pub const PARAMETERS: &[TaskParameter] = &[
     of_reference("Url", "", "start pages: a list, or Url0=, Url1= and so on"),
+    of_reference(
+        "SitemapUrl",
+        "",
+        "sitemaps or indexes of sitemaps; only the pages listed are visited. Goes before SitemapFile and Url",
+    ),
+    of_reference(
+        "SitemapIndexUrlMustHaveRegex",
+        "",
+        "a sitemap that an index names is only read if its whole URL matches",
+    ),
+    of_reference(
+        "SitemapIndexUrlCantHaveRegex",
+        "",
+        "a sitemap that an index names is not read if its whole URL matches",
+    ),
+    of_reference(
+        "IgnoreSitemapScopeErrors",
+        "FALSE",
+        "take entries on another host or above the folder of their sitemap too",
+    ),
+    of_reference(
+        "SitemapFile",
+        "",
+        "file with one URL a line; only these are visited. Goes before Url; not in an action",
+    ),
+    ours("SitemapsFromRobots", "FALSE", "read the sitemaps that robots.txt names as well, when crawling from Url"),
     of_reference("Depth", "-1", "links followed from a start page at most; -1 is no limit, 0 only the start pages"),
     of_reference("StayOnSite", "TRUE", "stay on the hosts of the start pages; www. and the scheme do not matter"),
     of_reference("SpiderUrlMustHaveRegex", "", "a page is only visited if its whole URL matches"),
@@ -123,6 +149,9 @@ pub const PARAMETERS: &[TaskParameter] = &[
 const OF_THE_ACTION: [&str; 7] =
     ["FetchAction", "TaskSections", "ConfigSection", "Config", "Priority", "ActionID", "ResponseFormat"];
 
+/// Parameters that may be numbered.
+const LISTS: [&str; 2] = ["Url", "SitemapUrl"];
+
 /// Changes when pages are read differently, so that all are read anew.
 const READER_VERSION: u32 = 1;
 
@@ -167,7 +196,8 @@ pub(super) fn plan(settings: &Settings, params: &Params) -> Result<Plan, PlanErr
         }
     }
     if names.is_empty() {
-        let starts = Layers::of_task("", [&overrides]).list("Url");
+        let own = Layers::of_task("", [&overrides]);
+        let starts = [own.list("Url"), own.list("SitemapUrl")].concat();
         if !starts.is_empty() {
             names = vec![ad_hoc_name(&starts)];
         } else if !brought_tasks.is_empty() {
@@ -205,8 +235,9 @@ fn brought_config(params: &Params) -> Result<Option<Ini>, PlanError> {
 fn check_known(name: &str) -> Result<(), PlanError> {
     let bare = name.rsplit_once(']').map_or(name, |(_, bare)| bare).trim();
     let stem = bare.trim_end_matches(|c: char| c.is_ascii_digit());
-    let is_known = |known: &str| known.eq_ignore_ascii_case(bare) || known == "Url" && known.eq_ignore_ascii_case(stem);
-    if bare.eq_ignore_ascii_case("DatastoreFile") {
+    let is_known =
+        |known: &str| known.eq_ignore_ascii_case(bare) || LISTS.contains(&known) && known.eq_ignore_ascii_case(stem);
+    if ["DatastoreFile", "SitemapFile"].iter().any(|of_file| of_file.eq_ignore_ascii_case(bare)) {
         return Err(PlanError::FileOnly { name: name.to_owned() });
     }
     if PARAMETERS.iter().any(|parameter| is_known(parameter.name)) {
@@ -224,7 +255,15 @@ fn ad_hoc_name(starts: &[String]) -> String {
 }
 
 fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, PlanError> {
-    let starts = starts(layers)?;
+    // Only the file says which files are read and written: whoever sends an action may not have ones of its choice used.
+    let of_file = Layers::of_task(&name, [&*settings.ini]);
+    let entries = entries(settings, layers, &of_file)?;
+    // A list says itself which pages there are; on which hosts they are does not matter then.
+    let (starts, stay_on_site) = match &entries {
+        Entries::Starts(urls) => (urls.clone(), layers.boolean("StayOnSite")?.unwrap_or(true)),
+        Entries::Listed(_) => (Vec::new(), false),
+        Entries::Sitemaps(sitemaps) => (sitemaps.urls.clone(), false),
+    };
     let number =
         |name, least, most, default| Ok::<_, BadSetting>(layers.number(name, least..=most)?.unwrap_or(default));
     let duration = |name, default| Ok::<_, BadSetting>(layers.duration(name)?.unwrap_or(default));
@@ -235,8 +274,8 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
         unlimited(number("Depth", -1, i64::from(u32::MAX), -1)?).and_then(|depth| u32::try_from(depth).ok());
     let follow_robots = flag("FollowRobotProtocol", true)?;
     let scope_settings = scope::Settings {
-        starts: starts.clone(),
-        stay_on_site: flag("StayOnSite", true)?,
+        starts,
+        stay_on_site,
         spider_must: layers.text("SpiderUrlMustHaveRegex"),
         spider_cant: layers.text("SpiderUrlCantHaveRegex"),
         ingest_must: layers.text("UrlMustHaveRegex"),
@@ -255,10 +294,11 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
 
     let visitors = usize::try_from(number("SynchronizeThreads", 1, 256, 5)?).unwrap_or(1);
     let crawl = crawl::Settings {
-        starts,
+        depth_max: if matches!(entries, Entries::Starts(_)) { depth_max } else { Some(0) },
+        robots_sitemaps: flag("SitemapsFromRobots", false)?,
+        entries,
         scope: Scope::new(scope_settings)
             .map_err(|bad| layers.bad(bad.parameter, &format!("a Perl-compatible regular expression ({})", bad.why)))?,
-        depth_max,
         visitors,
         page_delay: duration("PageDelay", Duration::ZERO)?,
         pages_max: unlimited(number("MaxPages", -1, i64::MAX, -1)?),
@@ -275,20 +315,45 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
             idle_connections_max: visitors,
         },
     };
-    // Only the file says where: whoever sends an action may not have files of its choice written.
-    let of_file = Layers::of_task(&name, [&*settings.ini]);
     let datastore = settings.folder.join(of_file.text("DatastoreFile").unwrap_or_else(|| datastore_name(&name)));
     Ok(Task { name, datastore, crawl, scope_key })
 }
 
-fn starts(layers: &Layers<'_>) -> Result<Vec<Url>, BadSetting> {
-    let expected = "a list of start pages such as https://www.example.com/";
-    let listed = layers.list("Url");
-    if listed.is_empty() {
-        return Err(layers.bad("Url", expected));
+/// Where the crawl begins: `SitemapUrl`, or else `SitemapFile`, or else `Url`.
+fn entries(settings: &Settings, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Entries, BadSetting> {
+    let sitemaps = urls(layers, "SitemapUrl", "a list of sitemaps such as https://www.example.com/sitemap.xml")?;
+    if !sitemaps.is_empty() {
+        let filter = |name| {
+            let expected = |why| format!("a Perl-compatible regular expression ({why})");
+            Filter::new(name, layers.text(name)).map_err(|bad| layers.bad(name, &expected(bad.why)))
+        };
+        return Ok(Entries::Sitemaps(Box::new(Sitemaps {
+            urls: sitemaps,
+            index_must: filter("SitemapIndexUrlMustHaveRegex")?,
+            index_cant: filter("SitemapIndexUrlCantHaveRegex")?,
+            ignore_scope: layers.boolean("IgnoreSitemapScopeErrors")?.unwrap_or(false),
+        })));
     }
+    if let Some(file) = of_file.text("SitemapFile") {
+        let path = settings.folder.join(file);
+        let bad = |why: String| of_file.bad("SitemapFile", &format!("a text file with one URL a line ({why})"));
+        let text = std::fs::read_to_string(&path).map_err(|error| bad(format!("{}: {error}", path.display())))?;
+        let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let parse = |line| crate::url::parse_start(line).map_err(|why| bad(why.to_string()));
+        let listed: Vec<Url> = lines.map(parse).collect::<Result<_, _>>()?;
+        // Emptied by mistake, it would empty the index.
+        return if listed.is_empty() { Err(bad("it lists none".to_owned())) } else { Ok(Entries::Listed(listed)) };
+    }
+    let expected = "a list of start pages such as https://www.example.com/";
+    let starts = urls(layers, "Url", expected)?;
+    if starts.is_empty() { Err(layers.bad("Url", expected)) } else { Ok(Entries::Starts(starts)) }
+}
+
+fn urls(layers: &Layers<'_>, name: &str, expected: &str) -> Result<Vec<Url>, BadSetting> {
+    let listed = layers.list(name);
     let parse =
-        |text: &String| crate::url::parse_start(text).map_err(|why| layers.bad("Url", &format!("{expected} ({why})")));
+        |text: &String| crate::url::parse_start(text).map_err(|why| layers.bad(name, &format!("{expected} ({why})")));
     listed.iter().map(parse).collect()
 }
 
