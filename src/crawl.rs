@@ -23,11 +23,13 @@
 //! start was reached, and no failure could hide a link (`doubtful`). A page that fails in many cycles on end hides
 //! nothing any more, or one broken link would keep a site from ever being cleaned.
 
+pub mod admission;
 pub mod charset;
 pub mod datastore;
 mod frontier;
 pub mod html;
 mod known;
+mod pace;
 pub mod page;
 pub mod robots;
 mod run;
@@ -35,7 +37,9 @@ pub mod scope;
 pub mod sitemap;
 mod visitor;
 
+pub use self::admission::{Admission, LinkGuard};
 pub use self::datastore::{Datastore, DatastoreError};
+pub use self::pace::Limits;
 pub use self::page::Page;
 pub use self::run::{CrawlError, Deliver, Ended, crawl};
 pub use self::scope::{Filter, Scope};
@@ -59,6 +63,15 @@ pub struct Settings {
     pub page_delay: Duration,
     /// Documents added or updated in one action at most; `None` is no limit.
     pub pages_max: Option<u64>,
+    pub limits: Limits,
+    /// Which pages become documents, beside what the scope says of their URLs.
+    pub admission: Admission,
+    /// How much of a page's links may vanish at once.
+    pub link_guard: LinkGuard,
+    /// Response headers that become fields.
+    pub header_fields: Vec<String>,
+    /// Whether the links of a page are fields of its document.
+    pub link_fields: bool,
     /// Whether robots.txt and robots meta are obeyed.
     pub follow_robots: bool,
     /// What to make of a robots.txt that cannot be had.

@@ -4,8 +4,9 @@ mod sitemaps;
 
 use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row};
 use super::frontier::{Frontier, Next, Rules, Skip, Visit};
+use super::pace::Pace;
 use super::visitor::{self, Done, Errand, Failure, LINKS_BETWEEN_LOOKS, Moved, Outcome, Reading};
-use super::{Change, Delivery, Entries, Settings, Verdict};
+use super::{Change, Delivery, Entries, LinkGuard, Settings, Verdict};
 use crate::action::TaskCounts;
 use crate::client::Client;
 use crate::stop::{StopFlag, Stopped};
@@ -103,6 +104,7 @@ pub fn crawl(
             frontier: Frontier::new(settings.page_delay),
             starts: Starts::default(),
             sitemaps: SitemapQueue::default(),
+            pace: Pace::new(settings.limits, Instant::now()),
             batch: Batch::new(Instant::now()),
             in_flight: 0,
             in_flight_max,
@@ -126,6 +128,7 @@ struct Run<'a, 'd> {
     frontier: Frontier,
     starts: Starts,
     sitemaps: SitemapQueue,
+    pace: Pace,
     batch: Batch,
     in_flight: usize,
     in_flight_max: usize,
@@ -238,7 +241,8 @@ impl Run<'_, '_> {
                 Idle::Busy | Idle::Over => None,
             };
             let commit_at = (self.batch.settled > 0).then(|| self.batch.since + BATCH_AGE);
-            let wake_at = wake_at.into_iter().chain(commit_at).min();
+            let ends_at = self.pace.ends_at().filter(|ends_at| *ends_at > Instant::now());
+            let wake_at = wake_at.into_iter().chain(commit_at).chain(ends_at).min();
             let wake = wake_at.map_or_else(never, |at| after(at.saturating_duration_since(Instant::now())));
             select! {
                 recv(done) -> done => self.settle(done.expect("visitors outlive the loop"))?,
@@ -253,7 +257,8 @@ impl Run<'_, '_> {
 
     fn ending(&self) -> Result<Ended, CrawlError> {
         let is_more = !self.sitemaps.is_empty() || !self.datastore.waiting_sites()?.is_empty();
-        let limited = self.pages_left() == 0 && is_more;
+        let is_cut = self.pages_left() == 0 || self.pace.is_over(Instant::now());
+        let limited = is_cut && is_more;
         if limited { Ok(Ended::Limited) } else { Ok(Ended::Complete { doubtful: self.datastore.is_doubtful()? }) }
     }
 
@@ -266,8 +271,12 @@ impl Run<'_, '_> {
         loop {
             // No visit is begun whose document could exceed the limit: none is thrown away.
             let left = usize::try_from(self.pages_left()).unwrap_or(usize::MAX);
-            if left == 0 {
+            let now = Instant::now();
+            if left == 0 || self.pace.is_over(now) {
                 return Ok(Idle::Over);
+            }
+            if let Some(at) = self.pace.waits_until(now) {
+                return Ok(Idle::Until(at));
             }
             if self.in_flight >= self.in_flight_max.min(left) {
                 return Ok(Idle::Busy);
@@ -388,7 +397,13 @@ impl Run<'_, '_> {
     fn settle_read(&mut self, visit: &Visit, reading: Reading) -> Result<(), CrawlError> {
         let (id, url) = (visit.page.id, visit.url.as_str());
         let row = self.datastore.row(id)?;
+        self.pace.spend(reading.body_bytes);
         self.starts.reached |= self.starts.ids.contains(&id);
+        if row.failures < DOUBT_CYCLES
+            && let Some(why) = self.lost_links(&row, &reading)
+        {
+            return self.settle_failed(id, url, &why);
+        }
         let follows = self.follows(row.depth);
         let mut links = Vec::with_capacity(reading.links.len());
         for (number, (link, link_url)) in reading.links.iter().enumerate() {
@@ -425,6 +440,21 @@ impl Run<'_, '_> {
             (false, false) => log::debug!(target: LOG, "{}: {url} is not ingested", self.counts.task),
         }
         Ok(())
+    }
+
+    /// Says so if more links vanished from the page than may. It then counts as failed, so that what it linked to is
+    /// visited: a page that is gone will say so itself. If it stays like that for some cycles, it is believed.
+    fn lost_links(&self, row: &Row, reading: &Reading) -> Option<String> {
+        if self.settings.link_guard == LinkGuard::default() {
+            return None;
+        }
+        let now: HashSet<PageId> = reading.links.iter().map(|(link, _)| *link).collect();
+        let lost = row.links.iter().filter(|link| !now.contains(link)).count();
+        let before = row.links.len();
+        let accepted = self.settings.link_guard.accepts(before, lost);
+        (!accepted).then(|| {
+            format!("{lost} of its {before} links are gone, more than MaxLinkChanges or MaxLinkChangePercentage allow")
+        })
     }
 
     fn settle_unchanged(&mut self, id: PageId) -> Result<(), CrawlError> {

@@ -111,7 +111,7 @@ impl Scope {
     }
 }
 
-/// A regular expression for whole URLs, which cannot run away.
+/// A regular expression for whole URLs or for parts of a text, which cannot run away.
 pub struct Filter {
     parameter: &'static str,
     regex: Regex,
@@ -139,11 +139,26 @@ impl Filter {
         }
     }
 
+    /// As [`Filter::new`], but the pattern may be found anywhere in a text of many lines.
+    pub fn anywhere(parameter: &'static str, pattern: Option<String>) -> Result<Option<Filter>, BadRegex> {
+        let Some(pattern) = pattern.filter(|pattern| !pattern.is_empty()) else {
+            return Ok(None);
+        };
+        match compile(&format!("(?s){pattern}")) {
+            Ok(regex) => Ok(Some(Filter { parameter, regex, reported: AtomicBool::new(false) })),
+            Err(error) => Err(BadRegex { parameter, pattern, why: error.to_string() }),
+        }
+    }
+
     /// Whether the whole URL matches. A pattern that runs away does not, which is logged once.
-    pub fn matches(&self, url: &str) -> bool {
-        self.regex.is_match(url).unwrap_or_else(|error| {
+    pub fn matches(&self, text: &str) -> bool {
+        self.regex.is_match(text).unwrap_or_else(|error| {
             if !self.reported.swap(true, Ordering::Relaxed) {
-                log::warn!("{} is taken not to match {url} and whatever else it runs away on: {error}", self.parameter);
+                let text: String = text.chars().take(200).collect();
+                log::warn!(
+                    "{} is taken not to match {text} and whatever else it runs away on: {error}",
+                    self.parameter
+                );
             }
             false
         })

@@ -88,6 +88,7 @@ pub(super) struct Reading {
     pub(super) file: Option<Vec<u8>>,
     pub(super) modified: Option<String>,
     pub(super) asked_at: Moment,
+    pub(super) body_bytes: usize,
 }
 
 /// Why a page could not be had.
@@ -176,17 +177,55 @@ fn read(
         content_type: response.headers.get("content-type"),
         robots_header: response.headers.get("x-robots-tag"),
     };
-    let page = page::read(sent, &settings.client.user_agent, settings.follow_robots, stop)?;
+    let mut page = page::read(sent, &settings.client.user_agent, settings.follow_robots, stop)?;
     let links = if page.nofollow { Vec::new() } else { links(settings, stop, ids, visit, &page)? };
+    let canonical = canonical(settings, &visit.url, &page);
+    add_fields(settings, &mut page, &response, canonical.as_ref(), &links);
+    let admitted = settings.admission.admits(&visit.url, &response.body, &page, canonical.as_ref());
+    if let Err(why) = admitted {
+        log::debug!(target: "synchronize", "{} is not ingested: {why}", visit.url);
+    }
     let modified = response.headers.get("last-modified").map(str::to_owned);
     let conditions = Conditions {
         etag: response.headers.get("etag").map(str::to_owned),
         // A second back: a change in the second of the request is newer than this.
         modified_since: modified.clone().or_else(|| Some(asked_at.minus_seconds(1).http_date().to_string())),
     };
-    let ingests = !page.noindex && settings.scope.ingests(&visit.url);
+    let ingests = !page.noindex && admitted.is_ok() && settings.scope.ingests(&visit.url);
+    let body_bytes = response.body.len();
     let file = (page.kind == page::Kind::Other).then_some(response.body);
-    Ok(Reading { page, links, conditions, ingests, file, modified, asked_at })
+    Ok(Reading { page, links, conditions, ingests, file, modified, asked_at, body_bytes })
+}
+
+/// The page's canonical form, if the crawl may visit it: one elsewhere says nothing about this site.
+fn canonical(settings: &Settings, url: &Url, page: &Page) -> Option<Url> {
+    let canonical = crate::url::join(&base(url, page), page.canonical.as_deref()?)?;
+    settings.scope.visits(&canonical).is_ok().then_some(canonical)
+}
+
+/// What relative URLs of the page are relative to.
+fn base(url: &Url, page: &Page) -> Url {
+    page.base.as_deref().and_then(|base| crate::url::join(url, base)).unwrap_or_else(|| url.clone())
+}
+
+/// The fields that need the response or the page's URL. They are no part of what is compared between two visits.
+fn add_fields(
+    settings: &Settings,
+    page: &mut Page,
+    response: &Response,
+    canonical: Option<&Url>,
+    links: &[(PageId, String)],
+) {
+    if let Some(canonical) = canonical {
+        page.fields.push(("CANONICAL".to_owned(), canonical.to_string()));
+    }
+    for name in &settings.header_fields {
+        let field = format!("HTTP_{}", name.to_ascii_uppercase());
+        page.fields.extend(response.headers.all(name).map(|value| (field.clone(), value.to_owned())));
+    }
+    if settings.link_fields {
+        page.fields.extend(links.iter().map(|(_, url)| ("LINK".to_owned(), url.clone())));
+    }
 }
 
 fn links(
@@ -196,8 +235,7 @@ fn links(
     visit: &Visit,
     page: &Page,
 ) -> Result<Vec<(PageId, String)>, Stopped> {
-    let base = page.base.as_deref().and_then(|base| crate::url::join(&visit.url, base));
-    let base = base.as_ref().unwrap_or(&visit.url);
+    let base = &base(&visit.url, page);
     let mut seen = HashSet::new();
     let mut links = Vec::new();
     for (number, link) in page.links.iter().enumerate() {

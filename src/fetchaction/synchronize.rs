@@ -15,6 +15,9 @@ const LOG: &str = "synchronize";
 
 /// The fields that every document has beside those of its page, and what they hold.
 pub const FIELDS: &[(&str, &str)] = &[
+    ("CANONICAL", "canonical URL that the page names, if the crawl may visit it"),
+    ("HTTP_*", "response headers that `HeaderFields` names"),
+    ("LINK", "a page that this one links to, with `LinkFields`"),
     ("DEPTH", "links followed from a start page to this one"),
     ("DREDATE", "the page's last change in seconds since 1970, if the server tells it"),
     ("LAST-MODIFIED", "the same as the server said it"),

@@ -5,7 +5,8 @@ use crate::action::{BadParam, Params};
 use crate::client;
 use crate::config::{BadSetting, Ini, IniError, Layers, csv};
 use crate::crawl::robots::OnError;
-use crate::crawl::{self, Entries, Filter, Scope, Sitemaps, scope};
+use crate::crawl::scope::BadRegex;
+use crate::crawl::{self, Admission, Entries, Filter, Limits, LinkGuard, Scope, Sitemaps, scope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use siphasher::sip::SipHasher13;
@@ -119,6 +120,31 @@ pub const PARAMETERS: &[TaskParameter] = &[
         "-1",
         "documents added or updated in one action at most; the next action goes on. -1 is no limit",
     ),
+    of_reference(
+        "MaxTaskDuration",
+        "",
+        "time for one action on the task, a duration; the next action goes on from there",
+    ),
+    of_reference("MaxKBytesPerSec", "", "average of kilobytes fetched per second, kept by pausing between pages"),
+    of_reference(
+        "MaxLinkChanges",
+        "",
+        "links that may vanish from a page at once; with more, nothing is deleted for it",
+    ),
+    of_reference(
+        "MaxLinkChangePercentage",
+        "0.0",
+        "the same in percent of the page's links; of both limits one is enough. 0.0 is off",
+    ),
+    of_reference("MaxLinksPerPage", "", "a page with more links becomes no document; its links are followed"),
+    of_reference("MinPageSize", "0", "a page with fewer bytes becomes no document"),
+    of_reference("PageMustHaveRegex", "", "a page only becomes a document if this is found in its source"),
+    of_reference("PageCantHaveRegex", "", "a page becomes no document if this is found in its source"),
+    ours("ContentTypeMustHaveRegex", "", "a page only becomes a document if its whole media type matches"),
+    ours("ContentTypeCantHaveRegex", "", "a page becomes no document if its whole media type matches"),
+    ours("FoldCanonicals", "FALSE", "leave a page that names another one as its canonical form to that one"),
+    ours("HeaderFields", "", "response headers that become fields HTTP_NAME: a list"),
+    ours("LinkFields", "FALSE", "give each document a field LINK for every page that it links to"),
     of_reference("PageDelay", "0", "least time between two requests to one host, a duration such as 0.5 or 2s"),
     of_reference("SynchronizeThreads", "5", "pages of the task fetched at the same time, 1 to 256"),
     of_reference("FollowRobotProtocol", "TRUE", "obey robots.txt, robots meta, X-Robots-Tag and rel=nofollow"),
@@ -151,6 +177,19 @@ const OF_THE_ACTION: [&str; 7] =
 
 /// Parameters that may be numbered.
 const LISTS: [&str; 2] = ["Url", "SitemapUrl"];
+
+/// Parameters under which a page that has not changed may yield another document, or none.
+const DECIDES_ABOUT_A_PAGE: [&str; 9] = [
+    "PageMustHaveRegex",
+    "PageCantHaveRegex",
+    "ContentTypeMustHaveRegex",
+    "ContentTypeCantHaveRegex",
+    "MinPageSize",
+    "MaxLinksPerPage",
+    "FoldCanonicals",
+    "HeaderFields",
+    "LinkFields",
+];
 
 /// Changes when pages are read differently, so that all are read anew.
 const READER_VERSION: u32 = 1;
@@ -290,6 +329,9 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
 
     let mut hasher = SipHasher13::new();
     (READER_VERSION, &scope_settings, follow_robots, page_bytes_max).hash(&mut hasher);
+    for name in DECIDES_ABOUT_A_PAGE {
+        layers.text(name).hash(&mut hasher);
+    }
     let scope_key = hasher.finish().cast_signed();
 
     let visitors = usize::try_from(number("SynchronizeThreads", 1, 256, 5)?).unwrap_or(1);
@@ -301,6 +343,22 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
             .map_err(|bad| layers.bad(bad.parameter, &format!("a Perl-compatible regular expression ({})", bad.why)))?,
         visitors,
         page_delay: duration("PageDelay", Duration::ZERO)?,
+        limits: limits(layers)?,
+        admission: admission(layers)?,
+        link_guard: LinkGuard {
+            links_max: layers.number("MaxLinkChanges", 0..)?,
+            percentage_max: layers
+                .read_with("MaxLinkChangePercentage", "a percentage from 0.0 to 100.0", |text| {
+                    text.trim_end_matches('%')
+                        .trim()
+                        .parse()
+                        .ok()
+                        .filter(|percentage| (0.0..=100.0).contains(percentage))
+                })?
+                .filter(|percentage| *percentage > 0.0),
+        },
+        header_fields: layers.list("HeaderFields"),
+        link_fields: flag("LinkFields", false)?,
         pages_max: unlimited(number("MaxPages", -1, i64::MAX, -1)?),
         follow_robots,
         on_robots_error: if flag("IgnoreRobotProtocolErrors", false)? { OnError::Allow } else { OnError::Refuse },
@@ -317,6 +375,29 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
     };
     let datastore = settings.folder.join(of_file.text("DatastoreFile").unwrap_or_else(|| datastore_name(&name)));
     Ok(Task { name, datastore, crawl, scope_key })
+}
+
+fn limits(layers: &Layers<'_>) -> Result<Limits, BadSetting> {
+    let kbytes: Option<u64> = layers.number("MaxKBytesPerSec", 1..=u64::MAX >> 10)?;
+    Ok(Limits {
+        duration_max: layers.duration("MaxTaskDuration")?,
+        bytes_per_second_max: kbytes.map(|kbytes| kbytes << 10),
+    })
+}
+
+fn admission(layers: &Layers<'_>) -> Result<Admission, BadSetting> {
+    let bad = |bad: BadRegex| layers.bad(bad.parameter, &format!("a Perl-compatible regular expression ({})", bad.why));
+    let source = |name| Filter::anywhere(name, layers.text(name)).map_err(bad);
+    let media_type = |name| Filter::new(name, layers.text(name)).map_err(bad);
+    Ok(Admission {
+        source_must: source("PageMustHaveRegex")?,
+        source_cant: source("PageCantHaveRegex")?,
+        type_must: media_type("ContentTypeMustHaveRegex")?,
+        type_cant: media_type("ContentTypeCantHaveRegex")?,
+        bytes_min: layers.number("MinPageSize", 0..)?.unwrap_or(0),
+        links_max: layers.number("MaxLinksPerPage", 0..)?,
+        folds_canonicals: layers.boolean("FoldCanonicals")?.unwrap_or(false),
+    })
 }
 
 /// Where the crawl begins: `SitemapUrl`, or else `SitemapFile`, or else `Url`.
