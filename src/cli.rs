@@ -86,7 +86,7 @@ const OPTIONS: [OptionSpec; 6] = [
     OptionSpec { name: "--config", short: Some('c'), owner: Some(Topic::Program), value: Some("FILE") },
     OptionSpec { name: "--depth", short: None, owner: Some(Topic::Fetch), value: Some("N") },
     OptionSpec { name: "--output", short: Some('o'), owner: Some(Topic::Fetch), value: Some("DIR") },
-    OptionSpec { name: "--format", short: None, owner: Some(Topic::Fetch), value: Some("jsonl|idx") },
+    OptionSpec { name: "--format", short: None, owner: Some(Topic::Fetch), value: Some("jsonl|idx|xml|csv") },
     OptionSpec { name: "--help", short: Some('h'), owner: None, value: None },
     OptionSpec { name: "--version", short: Some('V'), owner: None, value: None },
 ];
@@ -377,7 +377,7 @@ mod tests {
             ("fetch a b", "b is one too many: one URL is all that is expected"),
             ("fetch a --depth deep", "--depth is \"deep\"; expected is a whole number from 0, or -1 for no limit"),
             ("fetch a --depth -2", "--depth is \"-2\"; expected is a whole number from 0, or -1 for no limit"),
-            ("fetch a --format xml", "--format is \"xml\"; expected is jsonl or idx"),
+            ("fetch a --format sql", "--format is \"sql\"; expected is jsonl, idx, xml or csv"),
             ("fetch a --config b", "--config belongs to the server: webconnector --config FILE"),
             ("--depth 3", "--depth belongs to webconnector fetch URL"),
         ];

@@ -95,6 +95,8 @@ pub struct Ingestion {
 pub enum Target {
     /// A Connector Framework Server.
     Cfs { host: String, port: u16 },
+    /// The index port of a Content server.
+    Content { host: String, port: u16 },
     /// Files below `directory`, which is absolute if [`Config::base`] is.
     Files { format: Format, directory: PathBuf },
 }
@@ -107,6 +109,10 @@ pub enum Format {
     Jsonl,
     /// IDOL's own.
     Idx,
+    /// One element per change.
+    Xml,
+    /// One record per change.
+    Csv,
 }
 
 /// Something for the log.
@@ -171,12 +177,14 @@ impl Notice {
 }
 
 impl FromParam for Format {
-    const EXPECTED: &'static str = "jsonl or idx";
+    const EXPECTED: &'static str = "jsonl, idx, xml or csv";
 
     fn from_param(text: &str) -> Option<Format> {
         match text.trim().to_ascii_lowercase().as_str() {
             "jsonl" => Some(Format::Jsonl),
             "idx" => Some(Format::Idx),
+            "xml" => Some(Format::Xml),
+            "csv" => Some(Format::Csv),
             _ => None,
         }
     }
@@ -194,6 +202,7 @@ struct Reader<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ingester {
     Cfs,
+    Content,
     Files,
 }
 
@@ -251,12 +260,17 @@ impl<'a> Reader<'a> {
             host: self.host(&section, "IngestHost", "localhost"),
             port: self.or(section.number("IngestPort", 1..=u16::MAX), 7000),
         };
+        let content = Target::Content {
+            host: self.host(&section, "IndexHost", "localhost"),
+            port: self.or(section.number("IndexPort", 1..=u16::MAX), 9101),
+        };
         let files = Target::Files {
             format: self.or(section.read("OutputFormat"), Format::default()),
             directory: self.path(&section, "OutputDirectory", "output"),
         };
         let unused = [
             (Ingester::Cfs, "CFS", ["IngestHost", "IngestPort"]),
+            (Ingester::Content, "Content", ["IndexHost", "IndexPort"]),
             (Ingester::Files, "Files", ["OutputFormat", "OutputDirectory"]),
         ];
         for (ingester, name, parameters) in unused {
@@ -269,6 +283,7 @@ impl<'a> Reader<'a> {
         }
         let target = |ingester: &Ingester| match ingester {
             Ingester::Cfs => cfs.clone(),
+            Ingester::Content => content.clone(),
             Ingester::Files => files.clone(),
         };
         let targets = if is_enabled { ingesters.iter().map(target).collect() } else { Vec::new() };
@@ -404,8 +419,13 @@ fn ingesters(section: &Layers<'_>) -> Result<Option<Vec<Ingester>>, BadSetting> 
     for name in section.list("IngesterType") {
         let ingester = match name.to_ascii_lowercase().as_str() {
             "cfs" => Ingester::Cfs,
+            "content" => Ingester::Content,
             "files" => Ingester::Files,
-            _ => return Err(section.bad("IngesterType", "CFS, Files, or both with a comma between")),
+            _ => {
+                return Err(
+                    section.bad("IngesterType", "one or several of CFS, Content and Files, with a comma between")
+                );
+            }
         };
         if !ingesters.contains(&ingester) {
             ingesters.push(ingester);

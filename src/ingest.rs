@@ -8,13 +8,17 @@
 mod append;
 mod bodies;
 mod cfs;
+mod content;
+mod courier;
+mod csv;
+mod documentxml;
 mod files;
 mod identifier;
 mod idx;
 mod jsonl;
 mod xml;
 
-pub use cfs::{Transport, TransportError};
+pub use courier::{Transport, TransportError};
 pub use identifier::{BadIdentifier, Identifier};
 
 use crate::stop::StopFlag;
@@ -86,6 +90,8 @@ pub enum Settings {
     /// `IngesterType=CFS`: a Connector Framework Server at `IngestHost` and `IngestPort`, which is sent up to
     /// `batch_max` changes at a time (`IngestBatchSize`; 0 counts as 1).
     Cfs { host: String, port: u16, batch_max: usize },
+    /// `IngesterType=Content`: the index port of a Content server, at `IndexHost` and `IndexPort`.
+    Content { host: String, port: u16, batch_max: usize },
 }
 
 /// How [`Settings::Files`] writes documents.
@@ -95,6 +101,10 @@ pub enum Format {
     Jsonl,
     /// `TASK.idx` for `DREADD` and, for what is gone, `TASK.delete` with one reference a line.
     Idx,
+    /// `TASK.xml`: one element a change, deletes included.
+    Xml,
+    /// `TASK.csv`: one record a change, deletes included.
+    Csv,
 }
 
 /// A local target failed: the disk is full, or a file is not what it should be. Changes taken since the last flush are
@@ -122,6 +132,9 @@ pub fn open(
         Settings::Files { directory, format } => Ok(Box::new(files::FileSink::open(directory, task, *format)?)),
         Settings::Cfs { host, port, batch_max } => {
             Ok(Box::new(cfs::CfsSink::new(host, *port, *batch_max, transport())))
+        }
+        Settings::Content { host, port, batch_max } => {
+            Ok(Box::new(content::ContentSink::new(host, *port, *batch_max, transport())))
         }
     }
 }

@@ -21,7 +21,7 @@ use crossbeam_channel::{Receiver, bounded};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-/// Changes sent to a CFS at a time.
+/// Changes sent to another host at a time.
 const INGEST_BATCH: usize = 100;
 
 /// Why the connector could not be started. Nothing of it runs.
@@ -140,6 +140,7 @@ fn service_settings(config: &Config) -> aci::Settings {
 fn ingest_settings(target: &Target) -> ingest::Settings {
     match target.clone() {
         Target::Cfs { host, port } => ingest::Settings::Cfs { host, port, batch_max: INGEST_BATCH },
+        Target::Content { host, port } => ingest::Settings::Content { host, port, batch_max: INGEST_BATCH },
         Target::Files { format, directory } => ingest::Settings::Files { directory, format: ingest_format(format) },
     }
 }
@@ -149,6 +150,8 @@ pub fn ingest_format(format: config::Format) -> ingest::Format {
     match format {
         config::Format::Jsonl => ingest::Format::Jsonl,
         config::Format::Idx => ingest::Format::Idx,
+        config::Format::Xml => ingest::Format::Xml,
+        config::Format::Csv => ingest::Format::Csv,
     }
 }
 

@@ -202,6 +202,48 @@ fn what_the_target_did_not_take_is_sent_again() {
 }
 
 #[test]
+fn documents_are_written_as_xml_and_as_csv_by_choice() -> std::io::Result<()> {
+    let site = Site::new().page("/", "<title>A &amp; B</title><a href=/a>say \"a\"</a>").page("/a", "a");
+    for (format, begins, holds) in [
+        ("XML", "<DOCUMENT change=\"add\"><DREREFERENCE>", "<DRETITLE>A &amp; B</DRETITLE>"),
+        ("csv", "\"change\",\"reference\",", "\"A & B\",\"say \"\"a\"\"\""),
+    ] {
+        let task = FetchTask::named("docs").set("Url", site.url("/"));
+        let connector = Setup::new().set("Ingestion", "OutputFormat", format).task(task).start();
+        connector.run("docs");
+        let path = connector.folder().join(format!("output/docs.{}", format.to_ascii_lowercase()));
+        let text = fs::read_to_string(path)?;
+        assert!(text.starts_with(begins) && text.contains(holds), "{text}");
+        assert_eq!(text.matches(&site.url("/a")).count(), 1, "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn documents_go_to_an_index_port_and_to_files_at_once() {
+    let site = Site::new().page("/", "<title>Start</title><a href=/a>a</a>").page("/a", "<title>A</title>");
+    let index = Site::new().anything("text/plain", "INDEXID=7\r\n");
+    let host = index.host();
+    let (address, port) = host.split_once(':').expect("a host is an address and a port");
+    let mut connector = Setup::new()
+        .set("Ingestion", "IngesterType", "Content,Files")
+        .set("Ingestion", "IndexHost", address)
+        .set("Ingestion", "IndexPort", port)
+        .task(FetchTask::named("docs").set("Url", site.url("/")))
+        .start();
+    assert_eq!(connector.run("docs").count("ingestadded"), 2);
+    assert_eq!(connector.new_changes("docs"), ["add /", "add /a"]);
+    let sent = String::from_utf8_lossy(&index.requests()[0].body).into_owned();
+    assert!(index.requests()[0].target.starts_with("/DREADDDATA?"), "{}", index.requests()[0].target);
+    assert!(sent.contains("#DRETITLE A\n") && sent.ends_with("#DREENDDATAREFERENCE\n\n"), "{sent}");
+    site.remove("/a");
+    assert_eq!(connector.run("docs").count("ingestdeleted"), 1);
+    assert_eq!(connector.new_changes("docs"), ["delete /a"]);
+    let delete = index.requests()[1].target.clone();
+    assert!(delete.starts_with("/DREDELETEREF?Docs=http"), "{delete}");
+}
+
+#[test]
 fn the_sample_site_is_crawled_whole() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/site");
     let site = Site::of_folder(&folder, 0).expect("the sample site can be served");

@@ -47,7 +47,9 @@ Options:
       --depth N            how many links away from URL pages are visited: 0 is
                            URL alone, -1 is no limit, which is the default
   -o, --output DIR         folder for the documents; default ./output
-      --format jsonl|idx   one JSON object per line (default), or IDOL's IDX
+      --format jsonl|idx|xml|csv
+                           jsonl, the default, is one JSON object per line, idx
+                           is IDOL's, xml one element per line
   -h, --help               this text
   -V, --version            name and version
 

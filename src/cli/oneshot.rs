@@ -134,6 +134,8 @@ fn print_summary(live: &Live, took: Duration, task: &str, fetch: &Fetch) {
     let extension = match fetch.format {
         Format::Jsonl => "jsonl",
         Format::Idx => "idx",
+        Format::Xml => "xml",
+        Format::Csv => "csv",
     };
     let path = fetch.output.join(format!("{task}.{extension}"));
     // Whoever closes the pipe has read enough.

@@ -86,7 +86,7 @@ fn documents_go_to_the_framework_server_if_one_is_named() -> Outcome {
 fn every_unusable_value_is_named_with_its_line() {
     let text = "[Server]\nPort=seventy\nThreads=0\nHost=h:80\n[Actions]\nMaxEndedActionAge=long\n[Fetch]\nMaximumThreads=65\n\
                 [Logging]\nLogLevel=loud\nLogEcho=perhaps\n[Ingestion]\nIngesterType=CFS,Kafka\nIngestPort=0\n\
-                OutputFormat=xml\n[FetchTasks]\nNumber=x\n0=../Docs\n1=server\n";
+                OutputFormat=sql\n[FetchTasks]\nNumber=x\n0=../Docs\n1=server\n";
     assert_eq!(
         problems(text),
         [
@@ -99,10 +99,10 @@ fn every_unusable_value_is_named_with_its_line() {
             "webconnector.cfg:10: [Logging] LogLevel is \"loud\"; expected is Always, Critical, Error, Warning, Normal, \
              Full or Debug",
             "webconnector.cfg:11: [Logging] LogEcho is \"perhaps\"; expected is true or false",
-            "webconnector.cfg:13: [Ingestion] IngesterType is \"CFS,Kafka\"; expected is CFS, Files, or both with a comma \
+            "webconnector.cfg:13: [Ingestion] IngesterType is \"CFS,Kafka\"; expected is one or several of CFS, Content and Files, with a comma \
              between",
             "webconnector.cfg:14: [Ingestion] IngestPort is \"0\"; expected is a whole number from 1 to 65535",
-            "webconnector.cfg:15: [Ingestion] OutputFormat is \"xml\"; expected is jsonl or idx",
+            "webconnector.cfg:15: [Ingestion] OutputFormat is \"sql\"; expected is jsonl, idx, xml or csv",
             "webconnector.cfg:17: [FetchTasks] Number is \"x\"; expected is a whole number, 0 or more",
             "webconnector.cfg:18: [FetchTasks] 0 is \"../Docs\"; expected is a name of at most 100 letters, digits and \
              other signs that a file's name can have",

@@ -3,39 +3,21 @@
 //! Owns the batch that is being gathered. A target that refuses, or does not answer, is never an error of the action:
 //! every change of the batch is refused with the reason, and the next run sends it again.
 
-use super::{Change, Document, Sink, SinkError, Verdict, xml};
-use crate::stop::{StopFlag, Stopped};
+use super::courier::{Courier, origin};
+use super::{Change, Document, Sink, SinkError, Transport, Verdict, xml};
+use crate::stop::StopFlag;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, Event};
 use quick_xml::reader::Reader;
-use std::time::Duration;
 use url::form_urlencoded;
-
-/// Posts a body of a content type to a URL and returns the body of the answer, if its status is 200.
-///
-/// It has a deadline of its own, and ends as soon as the action that it belongs to is stopped.
-pub type Transport = Box<dyn FnMut(&str, &str, &[u8]) -> Result<Vec<u8>, TransportError> + Send>;
-
-/// Why there is no answer. Whether the target has seen the request is not known.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    #[error("stopped")]
-    Stopped,
-    #[error("HTTP status {0}")]
-    Status(u16),
-    /// It could not be reached, or the answer did not come; the text says which.
-    #[error("{0}")]
-    Failed(String),
-}
 
 /// A batch is sent when this much XML is gathered, however few changes it is. One document may be longer.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Before each attempt to send a batch. Sending one twice does no harm: a document replaces the one of its reference.
-const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(2)];
 /// A reply is a few lines; of anything longer no more than this is looked at.
 const REPLY_BYTES_MAX: usize = 64 * 1024;
+const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 /// Of what the target says about an error, in characters.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -43,13 +25,10 @@ const REASON_CHARS_MAX: usize = 200;
 pub(super) struct CfsSink {
     url: String,
     batch_max: usize,
-    pauses: [Duration; 3],
-    transport: Transport,
+    courier: Courier,
     batch: Batch,
     /// Of the changes that were sent since the last flush.
     verdicts: Vec<Verdict>,
-    /// Why nothing more is sent before the next flush: it would wait as long again for every batch.
-    given_up: Option<String>,
 }
 
 /// Changes to be sent together. Adds and removes are never mixed, since the order in which a server performs the two
@@ -71,16 +50,12 @@ enum Kind {
 
 impl CfsSink {
     pub(super) fn new(host: &str, port: u16, batch_max: usize, transport: Transport) -> CfsSink {
-        let is_bare_ipv6 = host.contains(':') && !host.starts_with('[');
-        let url = if is_bare_ipv6 { format!("http://[{host}]:{port}/") } else { format!("http://{host}:{port}/") };
         CfsSink {
-            url,
+            url: format!("{}/", origin(host, port)),
             batch_max: batch_max.max(1),
-            pauses: PAUSES,
-            transport,
+            courier: Courier::new(transport),
             batch: Batch::default(),
             verdicts: Vec::new(),
-            given_up: None,
         }
     }
 
@@ -91,11 +66,8 @@ impl CfsSink {
         if changes == 0 {
             return;
         }
-        let outcome = match &self.given_up {
-            Some(reason) => Err(reason.clone()),
-            None => self.post(&batch.into_body(), stop),
-        };
-        let verdict = match outcome {
+        let reply = self.courier.post(&self.url, CONTENT_TYPE, batch.into_body().as_bytes(), stop);
+        let verdict = match reply.and_then(|reply| read_reply(&reply)) {
             Ok(()) => Verdict::Accepted,
             Err(reason) => {
                 log::warn!("ingest {}: {changes} changes refused: {reason}", self.url);
@@ -103,33 +75,6 @@ impl CfsSink {
             }
         };
         self.verdicts.extend(std::iter::repeat_n(verdict, changes));
-    }
-
-    fn post(&mut self, body: &str, stop: &StopFlag) -> Result<(), String> {
-        const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
-        let mut cause = String::new();
-        for pause in self.pauses {
-            if let Err(Stopped) = stop.sleep(pause) {
-                return Err(self.give_up("stopped before it was sent".to_owned()));
-            }
-            match (self.transport)(&self.url, CONTENT_TYPE, body.as_bytes()) {
-                Ok(reply) => return read_reply(&reply),
-                Err(TransportError::Stopped) => {
-                    return Err(self.give_up("stopped while it was being sent".to_owned()));
-                }
-                // It was understood and is not wanted; only a busy server may think better of it.
-                Err(error @ TransportError::Status(400..=407 | 409..=428 | 430..=499)) => {
-                    return Err(error.to_string());
-                }
-                Err(error) => cause = error.to_string(),
-            }
-        }
-        Err(self.give_up(format!("no answer in {} attempts: {cause}", self.pauses.len())))
-    }
-
-    fn give_up(&mut self, reason: String) -> String {
-        self.given_up = Some(reason.clone());
-        reason
     }
 }
 
@@ -154,7 +99,7 @@ impl Sink for CfsSink {
 
     fn flush(&mut self, stop: &StopFlag) -> Result<Vec<Verdict>, SinkError> {
         self.send(stop);
-        self.given_up = None;
+        self.courier.try_again();
         Ok(std::mem::take(&mut self.verdicts))
     }
 }

@@ -1,6 +1,6 @@
 //! The target that writes files named after the task, below one directory.
 //!
-//! JSON lines say everything in one file. IDX can say what is new and changed, not what is gone, so that those
+//! JSON lines, XML and CSV say everything in one file. IDX can say what is new and changed, not what is gone, so that those
 //! references go to `TASK.delete`, one a line, for `DREDELETEREF`. The two files are a pair: whoever loads the one and
 //! then deletes by the other has the state that the task left, since an action tells of each reference once. In a later
 //! action a document may come back, so a pair in which something was deleted is closed when the next action opens the
@@ -12,7 +12,7 @@
 
 use super::append::{AppendFile, Record, sync_directory};
 use super::bodies::{self, Bodies};
-use super::{Change, Document, Format, Sink, SinkError, Verdict, idx, jsonl};
+use super::{Change, Document, Format, Sink, SinkError, Verdict, csv, documentxml, idx, jsonl};
 use crate::stop::StopFlag;
 use siphasher::sip::SipHasher13;
 use std::fmt::Write as _;
@@ -34,11 +34,23 @@ pub(super) struct FileSink {
 
 #[derive(Debug)]
 enum Files {
-    Jsonl(AppendFile),
-    Idx { documents: AppendFile, deletes: AppendFile },
+    /// Additions, updates and deletes in one file.
+    Whole {
+        changes: AppendFile,
+        write: WriteChange,
+    },
+    Idx {
+        documents: AppendFile,
+        deletes: AppendFile,
+    },
 }
 
+/// Appends a change, and names the file that was put beside it.
+type WriteChange = fn(&mut Vec<u8>, &Change, Option<&str>);
+
 const JSON_LINE: Record = Record { begins: jsonl::RECORD_BEGINS, ends: "\n" };
+const XML_ELEMENT: Record = Record { begins: documentxml::RECORD_BEGINS, ends: documentxml::RECORD_ENDS };
+const CSV_RECORD: Record = Record { begins: csv::HEADER, ends: csv::RECORD_ENDS };
 const IDX_DOCUMENT: Record = Record { begins: idx::RECORD_BEGINS, ends: idx::RECORD_ENDS };
 const REFERENCE_LINE: Record = Record { begins: "", ends: "\n" };
 
@@ -52,7 +64,19 @@ impl FileSink {
         let name = file_name(task);
         let path = |extension: &str| directory.join(format!("{name}.{extension}"));
         let files = match format {
-            Format::Jsonl => Files::Jsonl(AppendFile::open(&path("jsonl"), JSON_LINE)?),
+            Format::Jsonl => {
+                Files::Whole { changes: AppendFile::open(&path("jsonl"), JSON_LINE)?, write: jsonl::write }
+            }
+            Format::Xml => {
+                Files::Whole { changes: AppendFile::open(&path("xml"), XML_ELEMENT)?, write: documentxml::write }
+            }
+            Format::Csv => {
+                let mut changes = AppendFile::open(&path("csv"), CSV_RECORD)?;
+                if changes.is_empty()? {
+                    changes.append(|buffer| buffer.extend_from_slice(csv::HEADER.as_bytes()))?;
+                }
+                Files::Whole { changes, write: csv::write }
+            }
             Format::Idx => open_pair(&path("idx"), &path("delete"))?,
         };
         let bodies = Bodies::new(path("files"));
@@ -77,11 +101,11 @@ impl Sink for FileSink {
             Change::Delete { reference, .. } => self.bodies.remove(reference).map(|()| None)?,
         };
         match &mut self.files {
-            Files::Jsonl(lines) => {
+            Files::Whole { changes, write } => {
                 // Relative, so that the files can be moved together.
                 let body = body.as_deref().map(|path| path.strip_prefix(&self.directory).unwrap_or(path));
                 let body = body.map(Path::to_string_lossy);
-                lines.append(|buffer| jsonl::write(buffer, &change, body.as_deref()))?;
+                changes.append(|buffer| write(buffer, &change, body.as_deref()))?;
             }
             Files::Idx { documents, deletes } => match &change {
                 Change::Add(document) | Change::Update(document) => {
@@ -105,7 +129,7 @@ impl Sink for FileSink {
         // Bodies first: a record that survives a crash then names a file that does as well.
         self.bodies.flush()?;
         match &mut self.files {
-            Files::Jsonl(lines) => lines.flush()?,
+            Files::Whole { changes, .. } => changes.flush()?,
             Files::Idx { documents, deletes } => {
                 documents.flush()?;
                 deletes.flush()?;

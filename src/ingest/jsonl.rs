@@ -33,8 +33,22 @@ fn write_document(out: &mut Vec<u8>, change: &str, document: &Document, file_pat
     write_text(out, document.title.as_deref().unwrap_or_default());
     out.extend_from_slice(b",\"content\":");
     write_text(out, &document.content);
-    out.extend_from_slice(b",\"fields\":{");
-    for (at, (name, values)) in gathered(&document.fields).into_iter().enumerate() {
+    out.extend_from_slice(b",\"fields\":");
+    write_fields(out, &document.fields);
+    if let (Some(file), Some(path)) = (&document.file, file_path) {
+        out.extend_from_slice(b",\"file\":{\"content_type\":");
+        write_text(out, &file.content_type);
+        out.extend_from_slice(b",\"path\":");
+        write_text(out, path);
+        out.push(b'}');
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// `{"NAME":["value",...]}`
+pub(super) fn write_fields(out: &mut Vec<u8>, fields: &[(String, String)]) {
+    out.push(b'{');
+    for (at, (name, values)) in gathered(fields).into_iter().enumerate() {
         out.extend_from_slice(if at == 0 { b"" } else { b"," });
         write_text(out, name);
         for (at, value) in values.into_iter().enumerate() {
@@ -44,14 +58,6 @@ fn write_document(out: &mut Vec<u8>, change: &str, document: &Document, file_pat
         out.push(b']');
     }
     out.push(b'}');
-    if let (Some(file), Some(path)) = (&document.file, file_path) {
-        out.extend_from_slice(b",\"file\":{\"content_type\":");
-        write_text(out, &file.content_type);
-        out.extend_from_slice(b",\"path\":");
-        write_text(out, path);
-        out.push(b'}');
-    }
-    out.extend_from_slice(b"}\n");
 }
 
 fn write_names(out: &mut Vec<u8>, change: &str, reference: &str, identifier: &str) {

@@ -1,7 +1,7 @@
 //! The sink against a real receiver on a socket, which reads what was posted and answers by a script.
 
 use super::super::samples::{delete, document, fields};
-use super::super::{File, Settings, open};
+use super::super::{File, Settings, TransportError, open};
 use super::*;
 use proptest::prelude::*;
 use quick_xml::XmlVersion;
@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 const SUCCESS: &str = "<autnresponse xmlns:autn='http://schemas.autonomy.com/aci/'><action>INGEST</action>\
     <response>SUCCESS</response><responsedata><token>MTIz</token></responsedata></autnresponse>";
@@ -50,8 +51,9 @@ impl Receiver {
 
     /// A sink that sends here and does not pause between attempts.
     fn sink(&self, batch_max: usize) -> CfsSink {
-        let sink = CfsSink::new("127.0.0.1", self.address.port(), batch_max, Box::new(post));
-        CfsSink { pauses: [Duration::ZERO; 3], ..sink }
+        let mut sink = CfsSink::new("127.0.0.1", self.address.port(), batch_max, Box::new(post));
+        sink.courier.pauses = [Duration::ZERO; 3];
+        sink
     }
 }
 
@@ -301,7 +303,7 @@ fn a_stop_ends_the_pause_and_the_attempts() -> Result<(), Box<dyn Error>> {
     let mut sink = CfsSink::new("::1", 7000, 1, transport);
     assert_eq!(sink.url, "http://[::1]:7000/");
     // A pause that is not cut short would be noticed.
-    sink.pauses = [Duration::ZERO, Duration::from_hours(1), Duration::from_hours(1)];
+    sink.courier.pauses = [Duration::ZERO, Duration::from_hours(1), Duration::from_hours(1)];
     sink.take(delete("http://h/1"), &stop)?;
     sink.take(delete("http://h/2"), &stop)?;
     let stopped = Verdict::Refused("stopped before it was sent".to_owned());
