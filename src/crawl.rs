@@ -34,6 +34,7 @@ pub mod page;
 pub mod robots;
 mod run;
 pub mod scope;
+pub mod shape;
 pub mod sitemap;
 mod visitor;
 
@@ -43,6 +44,7 @@ pub use self::pace::Limits;
 pub use self::page::Page;
 pub use self::run::{CrawlError, Deliver, Ended, crawl};
 pub use self::scope::{Filter, Scope};
+pub use self::shape::Shaping;
 
 use crate::client;
 use std::time::Duration;
@@ -66,6 +68,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Which pages become documents, beside what the scope says of their URLs.
     pub admission: Admission,
+    /// Which part of a page is its document.
+    pub shaping: Shaping,
     /// How much of a page's links may vanish at once.
     pub link_guard: LinkGuard,
     /// Response headers that become fields.

@@ -3,6 +3,7 @@
 //! An action is *planned* twice from the same parameters: when it is submitted, so that a mistake is answered before a
 //! token exists, and when it is performed, which may be after a restart.
 
+mod shaping;
 mod synchronize;
 mod task;
 mod tasklist;

@@ -101,6 +101,7 @@ impl LinkGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crawl::Shaping;
     use crate::crawl::page::{self, Sent};
     use crate::stop::StopFlag;
 
@@ -112,7 +113,8 @@ mod tests {
     fn a_page_is_judged_by_what_it_is() -> Result<(), Box<dyn std::error::Error>> {
         let body = b"<title>T</title><!-- draft --><a href=/a>a</a><a href=/b>b</a>";
         let sent = Sent { body, content_type: Some("text/html"), robots_header: None };
-        let page = page::read(sent, "x", true, &StopFlag::new())?;
+        let how = page::How { agent: "x", obeys_robots: true, shaping: &Shaping::default() };
+        let page = page::read(sent, how, &StopFlag::new())?;
         let (here, there) = (Url::parse("http://h/")?, Url::parse("http://h/there")?);
         let cases = [
             (Admission::default(), Ok(())),

@@ -36,6 +36,7 @@ mod meta;
 mod name;
 #[cfg(test)]
 mod oracle;
+pub mod select;
 mod skip;
 mod text;
 mod tokens;
@@ -113,6 +114,28 @@ pub fn read(source: &str, syntax: Syntax, stop: &StopFlag) -> Result<Html, Stopp
         }
     }
     Ok(reader.finish())
+}
+
+/// The value of an attribute of the element that `source` begins with.
+pub fn attribute(source: &str, syntax: Syntax, name: &str) -> Option<String> {
+    match Tokens::new(source, syntax).next()? {
+        Token::Start(tag) => Some(decode_value(tag.value(&name.to_ascii_lowercase())?).into_owned()),
+        Token::Text(_) | Token::End(..) => None,
+    }
+}
+
+/// `source` without its comments, and whatever else browsers take for one.
+pub fn without_comments(source: &str, syntax: Syntax) -> String {
+    let mut tokens = Tokens::new(source, syntax);
+    let mut without = String::with_capacity(source.len());
+    loop {
+        let text = match tokens.next() {
+            Some(Token::Text(text)) => Some(text.source),
+            Some(Token::Start(_) | Token::End(..)) => None,
+            None => return without,
+        };
+        without.push_str(text.unwrap_or_else(|| &source[tokens.tag_at()..tokens.at()]));
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub use media::Kind;
 
 use super::charset;
 use super::html::{self, Html, Links, Meta, Refresh, Syntax};
+use super::shape::{Shaped, Shaping};
 use crate::stop::{StopFlag, Stopped};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher as _;
@@ -36,6 +37,8 @@ pub struct Page {
     pub nofollow: bool,
     /// Not joined.
     pub canonical: Option<String>,
+    /// What is delivered of its markup, if anything is; in UTF-8.
+    pub markup: Option<String>,
     /// Of what is delivered; equal for two visits if nothing that matters has changed.
     pub hash: [u8; 16],
 }
@@ -77,9 +80,19 @@ pub struct Sent<'a> {
     pub robots_header: Option<&'a str>,
 }
 
-/// Reads a page. `agent` is the crawler's User-Agent, whose product token directives may name. Without `obeys_robots`
-/// (`FollowRobotProtocol`) the page's wishes about robots are not looked at.
-pub fn read(sent: Sent<'_>, agent: &str, obeys_robots: bool, stop: &StopFlag) -> Result<Page, Stopped> {
+/// How pages are read.
+#[derive(Debug, Clone, Copy)]
+pub struct How<'a> {
+    /// The crawler's User-Agent, whose product token directives may name.
+    pub agent: &'a str,
+    /// `FollowRobotProtocol`; without it the page's wishes about robots are not looked at.
+    pub obeys_robots: bool,
+    pub shaping: &'a Shaping,
+}
+
+/// Reads a page.
+pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopped> {
+    let How { agent, obeys_robots, shaping } = how;
     let Sent { body, content_type, robots_header } = sent;
     let media_type = content_type.and_then(media::of_header).unwrap_or_else(|| media::of_body(body).to_owned());
     let kind = Kind::of(&media_type);
@@ -100,18 +113,22 @@ pub fn read(sent: Sent<'_>, agent: &str, obeys_robots: bool, stop: &StopFlag) ->
         noindex: false,
         nofollow: false,
         canonical: None,
+        markup: None,
         hash: [0; 16],
     };
     let mut language = None;
     let mut metas = Vec::new();
+    let mut shaped = Shaped::default();
     if kind != Kind::Other {
         let decoded = charset::decode(body, Some(&full_type));
         page.charset = Some(decoded.charset);
         match kind {
             Kind::Html => {
                 let is_xml = page.media_type == "application/xhtml+xml";
-                let html = html::read(&decoded.text, if is_xml { Syntax::Xhtml } else { Syntax::Html }, stop)?;
+                let syntax = if is_xml { Syntax::Xhtml } else { Syntax::Html };
+                let html = html::read(&decoded.text, syntax, stop)?;
                 (language, metas) = (html.language.clone(), page.take_html(html));
+                shaped = shaping.shape(&decoded.text, syntax, stop)?;
             }
             Kind::Xml => (page.title, page.text) = html::read_xml(&decoded.text),
             Kind::Text => page.text = plain(&decoded.text),
@@ -130,6 +147,7 @@ pub fn read(sent: Sent<'_>, agent: &str, obeys_robots: bool, stop: &StopFlag) ->
         (page.noindex, page.nofollow) = (robots.noindex, robots.nofollow);
     }
     page.set_fields(body.len(), language, metas);
+    page.take_shaped(shaped);
     page.hash = page.content_hash(body);
     Ok(page)
 }
@@ -144,6 +162,12 @@ impl Page {
         self.refresh = html.refresh;
         self.canonical = html.canonical;
         html.metas
+    }
+
+    fn take_shaped(&mut self, shaped: Shaped) {
+        self.text = shaped.text.unwrap_or_else(|| std::mem::take(&mut self.text));
+        self.fields.extend(shaped.fields);
+        self.markup = shaped.markup;
     }
 
     fn set_fields(&mut self, body_bytes: usize, language: Option<String>, metas: Vec<Meta>) {
@@ -182,6 +206,7 @@ impl Page {
                 add(name.as_bytes());
                 add(value.as_bytes());
             }
+            add(self.markup.as_deref().unwrap_or_default().as_bytes());
         }
         hasher.finish128().as_bytes()
     }
@@ -278,8 +303,8 @@ mod tests {
         agent: &str,
         obeys_robots: bool,
     ) -> Page {
-        read(Sent { body, content_type, robots_header }, agent, obeys_robots, &StopFlag::new())
-            .expect("nobody sets the flag")
+        let how = How { agent, obeys_robots, shaping: &Shaping::default() };
+        read(Sent { body, content_type, robots_header }, how, &StopFlag::new()).expect("nobody sets the flag")
     }
 
     fn html(body: &str) -> Page {

@@ -177,7 +177,12 @@ fn read(
         content_type: response.headers.get("content-type"),
         robots_header: response.headers.get("x-robots-tag"),
     };
-    let mut page = page::read(sent, &settings.client.user_agent, settings.follow_robots, stop)?;
+    let how = page::How {
+        agent: &settings.client.user_agent,
+        obeys_robots: settings.follow_robots,
+        shaping: &settings.shaping,
+    };
+    let mut page = page::read(sent, how, stop)?;
     let links = if page.nofollow { Vec::new() } else { links(settings, stop, ids, visit, &page)? };
     let canonical = canonical(settings, &visit.url, &page);
     add_fields(settings, &mut page, &response, canonical.as_ref(), &links);
@@ -193,7 +198,8 @@ fn read(
     };
     let ingests = !page.noindex && admitted.is_ok() && settings.scope.ingests(&visit.url);
     let body_bytes = response.body.len();
-    let file = (page.kind == page::Kind::Other).then_some(response.body);
+    let markup = page.markup.take().map(String::into_bytes);
+    let file = if page.kind == page::Kind::Other { Some(response.body) } else { markup };
     Ok(Reading { page, links, conditions, ingests, file, modified, asked_at, body_bytes })
 }
 

@@ -1,5 +1,6 @@
 //! A task: which section of the configuration it is, and its parameters read into the settings of a crawl.
 
+use super::shaping::{self, shaping};
 use super::{Plan, Settings};
 use crate::action::{BadParam, Params};
 use crate::client;
@@ -140,6 +141,30 @@ pub const PARAMETERS: &[TaskParameter] = &[
     of_reference("MinPageSize", "0", "a page with fewer bytes becomes no document"),
     of_reference("PageMustHaveRegex", "", "a page only becomes a document if this is found in its source"),
     of_reference("PageCantHaveRegex", "", "a page becomes no document if this is found in its source"),
+    of_reference(
+        "ClippingMode",
+        "",
+        "CSSCLIPPING takes part of each page as its document; links are those of the whole page",
+    ),
+    of_reference("ClipPageUsingCssSelect", "", "CSS selectors of what is kept: a list; everything without it"),
+    of_reference("ClipPageUsingCssUnselect", "", "CSS selectors of what is dropped of that: a list"),
+    of_reference(
+        "MetadataSelector",
+        "",
+        "CSS selector, or MetadataSelector0 and so on: each element that matches gives the field of the same number a \
+         value. selector@attribute (an extension) takes an attribute of the element",
+    ),
+    of_reference("MetadataFieldName", "", "the field, or MetadataFieldName0 and so on"),
+    of_reference(
+        "MetadataSelectorExtractPlainText",
+        "FALSE",
+        "such a value is the text of its element rather than its markup",
+    ),
+    of_reference("IngestAsPlainText", "TRUE", "FALSE delivers the markup of each page beside its text, as a file"),
+    of_reference("RemoveComments", "FALSE", "of that markup, leave out comments (the text never has any)"),
+    of_reference("RemoveScripts", "FALSE", "of that markup, leave out scripts (the text never has any)"),
+    of_reference("RemoveNoframes", "FALSE", "of that markup, leave out noframes elements (the text never has any)"),
+    of_reference("RemoveNoscripts", "FALSE", "of that markup, leave out noscript elements (the text never has any)"),
     ours("ContentTypeMustHaveRegex", "", "a page only becomes a document if its whole media type matches"),
     ours("ContentTypeCantHaveRegex", "", "a page becomes no document if its whole media type matches"),
     ours("FoldCanonicals", "FALSE", "leave a page that names another one as its canonical form to that one"),
@@ -176,7 +201,14 @@ const OF_THE_ACTION: [&str; 7] =
     ["FetchAction", "TaskSections", "ConfigSection", "Config", "Priority", "ActionID", "ResponseFormat"];
 
 /// Parameters that may be numbered.
-const LISTS: [&str; 2] = ["Url", "SitemapUrl"];
+const LISTS: [&str; 6] = [
+    "Url",
+    "SitemapUrl",
+    "ClipPageUsingCssSelect",
+    "ClipPageUsingCssUnselect",
+    "MetadataSelector",
+    "MetadataFieldName",
+];
 
 /// Parameters under which a page that has not changed may yield another document, or none.
 const DECIDES_ABOUT_A_PAGE: [&str; 9] = [
@@ -329,8 +361,8 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
 
     let mut hasher = SipHasher13::new();
     (READER_VERSION, &scope_settings, follow_robots, page_bytes_max).hash(&mut hasher);
-    for name in DECIDES_ABOUT_A_PAGE {
-        layers.text(name).hash(&mut hasher);
+    for name in DECIDES_ABOUT_A_PAGE.iter().chain(&shaping::DECIDES) {
+        (layers.text(name), layers.numbered(name)).hash(&mut hasher);
     }
     let scope_key = hasher.finish().cast_signed();
 
@@ -357,6 +389,7 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
                 })?
                 .filter(|percentage| *percentage > 0.0),
         },
+        shaping: shaping(layers)?,
         header_fields: layers.list("HeaderFields"),
         link_fields: flag("LinkFields", false)?,
         pages_max: unlimited(number("MaxPages", -1, i64::MAX, -1)?),

@@ -49,6 +49,7 @@ pub(super) struct Tokens<'a> {
     source: &'a str,
     syntax: Syntax,
     at: usize,
+    tag_at: usize,
     /// The element whose raw text is next.
     raw: Option<Raw<'a>>,
     foreign: Foreign,
@@ -104,12 +105,23 @@ impl<'a> Tokens<'a> {
             source,
             syntax,
             at: 0,
+            tag_at: 0,
             raw: None,
             foreign: Foreign::default(),
             attributes: Vec::new(),
             #[cfg(test)]
             bytes_searched: 0,
         }
+    }
+
+    /// Where the reading goes on: after the last token.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Where the last tag begins.
+    pub(super) fn tag_at(&self) -> usize {
+        self.tag_at
     }
 
     pub(super) fn next(&mut self) -> Option<Token<'_, 'a>> {
@@ -167,6 +179,7 @@ impl<'a> Tokens<'a> {
     }
 
     fn start_tag(&mut self) -> Option<Token<'_, 'a>> {
+        self.tag_at = self.at;
         let (name, raw_name) = self.name(self.at + 1);
         let Some((end, self_closing)) = self.attributes(self.at + 1 + raw_name.len()) else {
             self.at = self.source.len();
@@ -186,6 +199,7 @@ impl<'a> Tokens<'a> {
     }
 
     fn end_tag(&mut self) -> Option<(Name, Namespace)> {
+        self.tag_at = self.at;
         let (name, raw_name) = self.name(self.at + 2);
         let Some((end, _)) = self.attributes(self.at + 2 + raw_name.len()) else {
             self.at = self.source.len();

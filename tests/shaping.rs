@@ -1,0 +1,99 @@
+//! Which part of a page is its document, and which of its elements are fields.
+
+mod common;
+
+use common::{Connector, FetchTask, Site, brief};
+
+const PAGE: &str = "<title>News</title><nav>menu <a href=/a>a</a></nav><div id=main><h1>One <b>and</b></h1>text\
+                    <aside>ad</aside><script>s()</script></div><h2>Two</h2><footer>0</footer>";
+
+fn docs(site: &Site) -> FetchTask {
+    FetchTask::named("docs").set("Url", site.url("/"))
+}
+
+/// web-connector.md 8, cases 40 and 26.
+#[test]
+fn a_clipped_page_is_the_selected_part_with_all_its_links_and_compared_as_such() {
+    let site = Site::new().page("/", PAGE).page("/a", "<div id=main>A</div>");
+    let task = docs(&site)
+        .set("ClippingMode", "CSSCLIPPING")
+        .set("ClipPageUsingCssSelect", "div#main,article")
+        .set("ClipPageUsingCssUnselect", "aside");
+    let mut connector = Connector::with(task);
+    connector.run("docs");
+    let changes = connector.changes("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /", "add /a"]);
+    let start = changes.iter().find(|change| change.reference.ends_with('/')).expect("it was added");
+    assert_eq!((start.title.as_str(), start.content.as_str()), ("News", "One and\ntext"));
+    site.set("/", &PAGE.replace("<footer>0", "<footer>1"));
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), Vec::<String>::new(), "what is clipped away is not compared");
+    site.set("/", &PAGE.replace("text", "TEXT"));
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), ["update /"]);
+}
+
+/// web-connector.md 8, case 41.
+#[test]
+fn elements_that_a_selector_finds_are_values_of_a_field() {
+    let site = Site::new().page("/", PAGE);
+    let task = docs(&site)
+        .set("Depth", "0")
+        .set("MetadataSelector0", "h1,h2,h3")
+        .set("MetadataFieldName0", "heading")
+        .set("MetadataSelector1", "nav a@href")
+        .set("MetadataFieldName1", "first_link");
+    let as_text = Connector::with(task.set("MetadataSelectorExtractPlainText", "TRUE"));
+    as_text.run("docs");
+    let document = &as_text.changes("docs")[0];
+    assert_eq!(document.fields["heading"], ["One and", "Two"]);
+    assert_eq!(document.fields["first_link"], ["/a"]);
+}
+
+#[test]
+fn the_markup_of_a_page_may_lie_beside_its_text() -> std::io::Result<()> {
+    let site = Site::new().page("/", PAGE);
+    let task = docs(&site).set("Depth", "0").set("IngestAsPlainText", "FALSE").set("RemoveScripts", "TRUE");
+    let connector = Connector::with(task);
+    connector.run("docs");
+    let folder = connector.folder().join("output/docs.files");
+    let files: Vec<_> = std::fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    assert_eq!(files.len(), 1);
+    let markup = std::fs::read_to_string(files[0].path())?;
+    assert!(markup.contains("<h1>One <b>and</b></h1>") && !markup.contains("s()"), "{markup}");
+    assert_eq!(brief(&connector.changes("docs")), ["add /"]);
+    Ok(())
+}
+
+#[test]
+fn other_settings_under_which_a_page_is_read_make_it_new() {
+    let site = Site::new().page("/", PAGE).conditional();
+    let connector = Connector::bare();
+    let fetch = |settings: &str| {
+        let url = common::encode(&site.url("/"));
+        let token = connector.submit(&format!("action=Fetch&FetchAction=Synchronize&Depth=0&Url={url}{settings}"));
+        connector.wait_until_done(&token);
+        let action = connector.action(&token);
+        (action.count("added"), action.count("updated"), action.count("unchanged"))
+    };
+    assert_eq!(fetch(""), (1, 0, 0));
+    assert_eq!(fetch(""), (0, 0, 1));
+    assert_eq!(fetch("&ClippingMode=CSSCLIPPING&ClipPageUsingCssSelect=h2"), (0, 1, 0));
+    assert_eq!(fetch("&ClippingMode=CSSCLIPPING&ClipPageUsingCssSelect=h2"), (0, 0, 1));
+}
+
+#[test]
+fn a_selector_that_cannot_be_used_is_refused_with_the_reason() {
+    let connector = Connector::bare();
+    let base = "action=Fetch&FetchAction=Synchronize&Url=http://127.0.0.1:1/";
+    for (settings, reason) in [
+        ("&ClippingMode=CSSCLIPPING&ClipPageUsingCssSelect=p:hover", ":hover"),
+        ("&ClippingMode=CSSCLIPPING", "ClipPageUsingCssSelect"),
+        ("&ClippingMode=READABILITY", "not supported"),
+        ("&MetadataSelector0=h1", "MetadataFieldName0"),
+        ("&MetadataFieldName0=h1", "MetadataSelector0"),
+    ] {
+        let error = connector.error(&format!("{base}{settings}"));
+        assert!(error.errordescription.contains(reason), "{settings}: {error:?}");
+    }
+}
