@@ -164,6 +164,11 @@ impl Xml {
         self.find(name).unwrap_or_else(|| panic!("no <{name}> in {self:?}")).own_text.trim()
     }
 
+    /// Its text, without that of its children.
+    pub fn own_text(&self) -> &str {
+        self.own_text.trim()
+    }
+
     pub fn attr(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }

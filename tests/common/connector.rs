@@ -219,6 +219,12 @@ impl Connector {
         answer.all("token").into_iter().map(|token| token.text("token").to_owned()).collect()
     }
 
+    /// Whether no action waits or runs.
+    pub fn queue_ended(&self) -> bool {
+        let all = self.ok("action=QueueInfo&QueueName=Fetch&QueueAction=GetStatus");
+        all.all("status").iter().all(|status| Status::parse(status.own_text()).is_some_and(Status::is_end))
+    }
+
     pub fn status(&self, token: &str) -> Status {
         let action = self.action(token);
         Status::parse(action.text("status")).unwrap_or_else(|| panic!("unknown status in {action:?}"))
