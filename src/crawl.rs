@@ -35,16 +35,18 @@ pub mod robots;
 mod run;
 pub mod scope;
 pub mod shape;
+mod single;
 pub mod sitemap;
 mod visitor;
 
 pub use self::admission::{Admission, LinkGuard};
-pub use self::datastore::{Datastore, DatastoreError};
+pub use self::datastore::{Before, Datastore, DatastoreError, Known, Part, Reader};
 pub use self::pace::Limits;
 pub use self::page::Page;
 pub use self::run::{CrawlError, Deliver, Ended, crawl};
 pub use self::scope::{Filter, Scope};
 pub use self::shape::Shaping;
+pub use self::single::{Admits, Fetched, Single, SingleError, Singles, fetch_now};
 
 use crate::client;
 use std::time::Duration;

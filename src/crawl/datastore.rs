@@ -8,7 +8,13 @@
 //! leaves its run open, and the next action of the same scope goes on with it. A page is *met* in a run when a
 //! start or a link leads to it, *waiting* until it is *settled*, and *delivered* while the index holds its document.
 
-use super::known::Known;
+mod named;
+mod reader;
+
+pub use named::Before;
+pub use reader::{Known, Part, Reader};
+
+use super::known;
 use crate::client::Conditions;
 use crate::time::Moment;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
@@ -23,7 +29,7 @@ use std::time::Duration;
 pub struct PageId(i64);
 
 /// Turns URLs into identifiers; cheap to copy to those who read links.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct PageIds {
     key: (u64, u64),
 }
@@ -133,7 +139,7 @@ pub struct Datastore {
     scope: i64,
     depth_max: Option<u32>,
     next_seq: i64,
-    known: Known,
+    known: known::Known,
 }
 
 /// "WCds": tells a datastore from any other SQLite file.
@@ -183,7 +189,7 @@ impl Datastore {
         let meta = |name| read_meta(&db, name);
         let ids = PageIds { key: (meta("key0")?.cast_unsigned(), meta("key1")?.cast_unsigned()) };
         let run = meta("run")?;
-        Ok(Datastore { ids, run, scope: 0, depth_max: None, next_seq: 0, known: Known::new(false), db })
+        Ok(Datastore { ids, run, scope: 0, depth_max: None, next_seq: 0, known: known::Known::new(false), db })
     }
 
     pub fn ids(&self) -> PageIds {
@@ -196,7 +202,7 @@ impl Datastore {
         self.depth_max = depth_max;
         let depth_value = depth_max.map_or(-1, i64::from);
         let same = self.meta("open")? == 1 && self.meta("scope")? == scope && self.meta("depth")? == depth_value;
-        self.known = Known::new(depth_max.is_some());
+        self.known = known::Known::new(depth_max.is_some());
         if !same {
             self.run += 1;
             self.next_seq = 0;
@@ -207,7 +213,7 @@ impl Datastore {
             return Ok(Begun::New);
         }
         let known = {
-            let mut known = Known::new(depth_max.is_some());
+            let mut known = known::Known::new(depth_max.is_some());
             let mut statement = self.db.prepare("SELECT id, depth, seq FROM page WHERE met = ?1")?;
             let mut rows = statement.query([self.run])?;
             while let Some(row) = rows.next()? {

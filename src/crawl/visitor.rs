@@ -145,8 +145,13 @@ fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageId
         Err(error) => return Outcome::Failed(Failure::from(&error)),
     };
     match response.status {
-        200..=299 => match read(settings, stop, ids, visit, response, asked_at) {
-            Ok(reading) => Outcome::Read(Box::new(reading)),
+        200..=299 => match read(settings, stop, ids, &visit.url, &response, asked_at) {
+            Ok(mut reading) => {
+                if reading.page.kind == page::Kind::Other {
+                    reading.file = Some(response.body);
+                }
+                Outcome::Read(Box::new(reading))
+            }
             Err(Stopped) => Outcome::Stopped,
         },
         304 if visit.page.conditions != Conditions::default() => Outcome::NotModified,
@@ -155,21 +160,27 @@ fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageId
             permanent: matches!(status, 301 | 308),
         }),
         404 | 410 => Outcome::Gone(response.status),
-        status => Outcome::Failed(Failure {
-            why: format!("HTTP status {status}"),
-            transient: is_transient(status),
-            retry_after: retry_after(&response),
-            unreachable: false,
-        }),
+        _ => Outcome::Failed(refused(&response)),
     }
 }
 
-fn read(
+/// What a status that brings no page means.
+pub(super) fn refused(response: &Response) -> Failure {
+    Failure {
+        why: format!("HTTP status {}", response.status),
+        transient: is_transient(response.status),
+        retry_after: retry_after(response),
+        unreachable: false,
+    }
+}
+
+/// Reads a page at `url`. The file of one that is no text is its body, which is for the caller to add.
+pub(super) fn read(
     settings: &Settings,
     stop: &StopFlag,
     ids: PageIds,
-    visit: &Visit,
-    response: Response,
+    url: &Url,
+    response: &Response,
     asked_at: Moment,
 ) -> Result<Reading, Stopped> {
     let sent = page::Sent {
@@ -183,12 +194,12 @@ fn read(
         shaping: &settings.shaping,
     };
     let mut page = page::read(sent, how, stop)?;
-    let links = if page.nofollow { Vec::new() } else { links(settings, stop, ids, visit, &page)? };
-    let canonical = canonical(settings, &visit.url, &page);
-    add_fields(settings, &mut page, &response, canonical.as_ref(), &links);
-    let admitted = settings.admission.admits(&visit.url, &response.body, &page, canonical.as_ref());
+    let links = if page.nofollow { Vec::new() } else { links(settings, stop, ids, url, &page)? };
+    let canonical = canonical(settings, url, &page);
+    add_fields(settings, &mut page, response, canonical.as_ref(), &links);
+    let admitted = settings.admission.admits(url, &response.body, &page, canonical.as_ref());
     if let Err(why) = admitted {
-        log::debug!(target: "synchronize", "{} is not ingested: {why}", visit.url);
+        log::debug!(target: "synchronize", "{url} is not ingested: {why}");
     }
     let modified = response.headers.get("last-modified").map(str::to_owned);
     let conditions = Conditions {
@@ -196,10 +207,9 @@ fn read(
         // A second back: a change in the second of the request is newer than this.
         modified_since: modified.clone().or_else(|| Some(asked_at.minus_seconds(1).http_date().to_string())),
     };
-    let ingests = !page.noindex && admitted.is_ok() && settings.scope.ingests(&visit.url);
+    let ingests = !page.noindex && admitted.is_ok() && settings.scope.ingests(url);
     let body_bytes = response.body.len();
-    let markup = page.markup.take().map(String::into_bytes);
-    let file = if page.kind == page::Kind::Other { Some(response.body) } else { markup };
+    let file = page.markup.take().map(String::into_bytes);
     Ok(Reading { page, links, conditions, ingests, file, modified, asked_at, body_bytes })
 }
 
@@ -238,10 +248,10 @@ fn links(
     settings: &Settings,
     stop: &StopFlag,
     ids: PageIds,
-    visit: &Visit,
+    url: &Url,
     page: &Page,
 ) -> Result<Vec<(PageId, String)>, Stopped> {
-    let base = &base(&visit.url, page);
+    let base = &base(url, page);
     let mut seen = HashSet::new();
     let mut links = Vec::new();
     for (number, link) in page.links.iter().enumerate() {
@@ -249,7 +259,7 @@ fn links(
             stop.check()?;
         }
         if links.len() >= LINKS_MAX {
-            log::warn!(target: "synchronize", "{}: links beyond the first {LINKS_MAX} are passed over", visit.url);
+            log::warn!(target: "synchronize", "{url}: links beyond the first {LINKS_MAX} are passed over");
             break;
         }
         if link.nofollow && settings.follow_robots {
@@ -275,7 +285,7 @@ fn redirect(settings: &Settings, ids: PageIds, visit: &Visit, response: &Respons
 }
 
 /// Asks for the robots.txt of `origin`, following its redirects.
-fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, origin: &str) -> Rules {
+pub(super) fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, origin: &str) -> Rules {
     if !settings.follow_robots {
         return Rules::None;
     }

@@ -1,0 +1,196 @@
+//! Single pages that somebody names: fetched one after the other, without a frontier and without following links.
+//!
+//! As polite as a crawl: robots.txt is obeyed, requests to one host are a delay apart, what may pass is tried again.
+//! Decides nothing about documents. Keeps what it has learnt of hosts as long as it lives, which is one action.
+
+use super::datastore::PageIds;
+use super::frontier::Rules;
+use super::page::Page;
+use super::visitor::{self, Failure};
+use super::{Settings, robots};
+use crate::client::{self, Client, ClientError, Conditions, Response};
+use crate::stop::{StopFlag, Stopped};
+use crate::time::Moment;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use url::Url;
+
+/// Fetches single pages under the settings of one task.
+pub struct Singles<'a> {
+    settings: &'a Settings,
+    client: Client,
+    stop: &'a StopFlag,
+    /// By origin; one entry for each that a named page is on.
+    rules: HashMap<String, Rules>,
+    /// By host, when the next request may leave.
+    due_at: HashMap<String, Instant>,
+}
+
+/// A page as it was fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    /// Where it was found, after redirects.
+    pub url: Url,
+    pub response: Response,
+}
+
+/// A page that was fetched and read.
+#[derive(Debug)]
+pub struct Single {
+    pub page: Page,
+    /// As it was sent.
+    pub body: Vec<u8>,
+    /// As the task shapes it, if it wants the markup of pages in the index.
+    pub markup: Option<Vec<u8>>,
+    /// The server's `Last-Modified`, as it said it.
+    pub modified: Option<String>,
+    /// Whether the task lets it become a document.
+    pub ingests: bool,
+}
+
+/// Why there is no page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SingleError {
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The server says that there is none (404 or 410).
+    #[error("HTTP status {0}")]
+    Gone(u16),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Whether a redirect may be followed to a URL, or why not.
+pub type Admits<'f> = dyn Fn(&Url) -> Result<(), String> + 'f;
+
+impl<'a> Singles<'a> {
+    pub fn new(settings: &'a Settings, stop: &'a StopFlag) -> Singles<'a> {
+        let client = Client::new(&settings.client, stop);
+        Singles { settings, client, stop, rules: HashMap::new(), due_at: HashMap::new() }
+    }
+
+    /// Fetches a page, follows its redirects as far as `admits` lets it, and reads it.
+    pub fn visit(&mut self, url: &Url, admits: &Admits<'_>) -> Result<Single, SingleError> {
+        let asked_at = Moment::now();
+        let fetched = follow(url, self.settings.redirects_max, admits, |at| self.get(at))?;
+        let Fetched { url: at, response } = fetched;
+        // The links become fields at most: no datastore is asked about them.
+        let reading = visitor::read(self.settings, self.stop, PageIds::default(), &at, &response, asked_at)?;
+        let visitor::Reading { page, file: markup, modified, ingests, .. } = reading;
+        Ok(Single { page, body: response.body, markup, modified, ingests })
+    }
+
+    /// One request, and further ones if it failed for a passing reason.
+    fn get(&mut self, url: &Url) -> Result<Response, SingleError> {
+        self.ask_robots(url)?;
+        let mut tries = 0;
+        loop {
+            self.wait_for_turn(url)?;
+            let failure = match self.client.get(url, &Conditions::default()) {
+                Ok(response) => {
+                    let failure = visitor::refused(&response);
+                    if !failure.transient {
+                        return Ok(response);
+                    }
+                    failure
+                }
+                Err(ClientError::Stopped) => return Err(Stopped.into()),
+                Err(error) => Failure::from(&error),
+            };
+            if !failure.transient || tries >= self.settings.retries_max {
+                return Err(SingleError::Failed(failure.why));
+            }
+            let pause = self.settings.retry_delay * 2_u32.pow(tries.min(10));
+            self.stop.sleep(pause.max(failure.retry_after.unwrap_or_default()))?;
+            tries += 1;
+        }
+    }
+
+    fn ask_robots(&mut self, url: &Url) -> Result<(), SingleError> {
+        let origin = crate::url::origin(url);
+        if !self.rules.contains_key(origin) {
+            let rules = visitor::ask_robots(self.settings, &self.client, self.stop, origin);
+            self.stop.check()?;
+            self.rules.insert(origin.to_owned(), rules);
+        }
+        match self.rules.get(origin) {
+            Some(Rules::Robots(rules)) if !rules.allows(url) => {
+                Err(SingleError::Failed("disallowed by robots.txt".to_owned()))
+            }
+            Some(Rules::Unreachable(why)) => Err(SingleError::Failed(format!("robots.txt cannot be had: {why}"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn wait_for_turn(&mut self, url: &Url) -> Result<(), Stopped> {
+        let crawl_delay = match self.rules.get(crate::url::origin(url)) {
+            Some(Rules::Robots(rules)) => rules.crawl_delay().unwrap_or_default().min(robots::CRAWL_DELAY_MAX),
+            _ => Duration::ZERO,
+        };
+        let host = crate::url::host_key(url);
+        if let Some(due_at) = self.due_at.get(host) {
+            self.stop.sleep(due_at.saturating_duration_since(Instant::now()))?;
+        }
+        self.due_at.insert(host.to_owned(), Instant::now() + self.settings.page_delay.max(crawl_delay));
+        Ok(())
+    }
+}
+
+/// Fetches one page for somebody who waits for it: no robots.txt, since no robot asks; no second try; and whatever the
+/// servers do, it is over after `time_max`.
+pub fn fetch_now(
+    settings: &client::Settings,
+    redirects_max: u32,
+    url: &Url,
+    admits: &Admits<'_>,
+    time_max: Duration,
+    stop: &StopFlag,
+) -> Result<Fetched, SingleError> {
+    let ends_at = Instant::now() + time_max;
+    follow(url, redirects_max, admits, |at| {
+        let page_timeout = ends_at.saturating_duration_since(Instant::now());
+        if page_timeout.is_zero() {
+            return Err(SingleError::Failed(format!("there was no page after {} s", time_max.as_secs())));
+        }
+        let client = Client::new(&client::Settings { page_timeout, ..settings.clone() }, stop);
+        client.get(at, &Conditions::default()).map_err(|error| match error {
+            ClientError::Stopped => Stopped.into(),
+            error => SingleError::Failed(error.to_string()),
+        })
+    })
+}
+
+/// Asks for `url`, and for where it is redirected to, until there is a whole page.
+fn follow(
+    url: &Url,
+    redirects_max: u32,
+    admits: &Admits<'_>,
+    mut get: impl FnMut(&Url) -> Result<Response, SingleError>,
+) -> Result<Fetched, SingleError> {
+    let failed = |why: String| Err(SingleError::Failed(why));
+    let mut at = url.clone();
+    for _ in 0..=redirects_max {
+        let response = get(&at)?;
+        match response.status {
+            200..=299 if response.truncated => {
+                return failed("it is larger than MaxPageSize".to_owned());
+            }
+            200..=299 => return Ok(Fetched { url: at, response }),
+            301 | 302 | 303 | 307 | 308 => {
+                let Some(location) = response.headers.get("location") else {
+                    return failed("redirect without a Location".to_owned());
+                };
+                let Some(target) = crate::url::join(&at, location) else {
+                    return failed(format!("redirect to \"{location}\", which is no web address"));
+                };
+                if let Err(why) = admits(&target) {
+                    return failed(format!("redirect to {target}: {why}"));
+                }
+                at = target;
+            }
+            status @ (404 | 410) => return Err(SingleError::Gone(status)),
+            status => return failed(format!("HTTP status {status}")),
+        }
+    }
+    failed("too many redirects one after the other".to_owned())
+}
