@@ -30,7 +30,7 @@ mod request;
 mod tests;
 
 pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS};
-pub use reply::{Element, ErrorCode, Failure, Reply};
+pub use reply::{Element, ErrorCode, Failure, Raw, Reply};
 pub use request::{FetchAction, FetchRequest, QueueAction, Request, ServiceRequest};
 
 use crate::stop::StopFlag;

@@ -4,11 +4,13 @@
 
 mod counts;
 mod params;
+mod results;
 mod status;
 mod token;
 
 pub use counts::{Counts, Live, Report, TaskCounts};
 pub use params::{BadParam, FromParam, Params, Problem};
+pub use results::{DocumentResult, Listed, Listing, Results, Subject};
 pub use status::{Event, Status};
 pub use token::{Token, TokenHost};
 

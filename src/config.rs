@@ -86,6 +86,8 @@ pub struct Actions {
 pub struct Ingestion {
     /// Where documents go; nowhere if it is empty (`EnableIngestion=FALSE`).
     pub targets: Vec<Target>,
+    /// The folders below which documents may be collected; absolute if [`Config::base`] is.
+    pub destinations: Vec<PathBuf>,
     /// The value of `AUTN_GROUP`.
     pub group: String,
 }
@@ -251,6 +253,11 @@ impl<'a> Reader<'a> {
     fn ingestion(&mut self) -> Ingestion {
         let connector = self.layers(&["Connector"]);
         let is_enabled = self.or(connector.boolean("EnableIngestion"), true);
+        let mut destinations = connector.list("AllowedDestinationDirectoryCSVs");
+        if connector.get("AllowedDestinationDirectoryCSVs").is_none() && destinations.is_empty() {
+            destinations.push("collected".to_owned());
+        }
+        let destinations = destinations.iter().map(|folder| self.base.join(folder)).collect();
         let group = connector.text("ConnectorGroup").unwrap_or_else(|| "Connector".to_owned());
 
         let section = self.layers(&["Ingestion"]);
@@ -287,7 +294,7 @@ impl<'a> Reader<'a> {
             Ingester::Files => files.clone(),
         };
         let targets = if is_enabled { ingesters.iter().map(target).collect() } else { Vec::new() };
-        Ingestion { targets, group }
+        Ingestion { targets, destinations, group }
     }
 
     /// The names that `[FetchTasks]` lists: the first `Number` of them, or all.

@@ -3,15 +3,29 @@
 //! An action is *planned* twice from the same parameters: when it is submitted, so that a mistake is answered before a
 //! token exists, and when it is performed, which may be after a restart.
 
+mod collect;
+mod documentaction;
+mod identifiers;
+mod identifiersxml;
+mod named;
+mod outlet;
+mod purge;
+mod resend;
 mod shaping;
 mod synchronize;
 mod task;
 mod tasklist;
+mod view;
 
 pub use self::synchronize::FIELDS;
 pub use self::task::{PARAMETERS, PlanError, Task, TaskParameter};
 pub use self::tasklist::{TaskInfo, TaskList};
+pub use self::view::{ViewError, Viewed};
 
+use self::collect::Collect;
+use self::identifiers::Question;
+use self::named::Group;
+use self::synchronize::TaskError;
 use crate::action::{Live, Params, Token};
 use crate::config::Ini;
 use crate::ingest;
@@ -29,6 +43,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// Where documents go: each of these targets gets all of them. None sends them nowhere (`EnableIngestion=FALSE`).
     pub ingest: Vec<ingest::Settings>,
+    /// The folders below which documents may be collected, as absolute paths.
+    pub destinations: Vec<PathBuf>,
     /// The value of `AUTN_GROUP` on each document.
     pub connector_group: String,
 }
@@ -40,8 +56,15 @@ pub struct FetchActions {
 }
 
 /// What an action is going to do.
-pub struct Plan {
-    pub tasks: Vec<Task>,
+pub struct Plan(Work);
+
+enum Work {
+    Synchronize(Vec<Task>),
+    /// `synchronize` with `Identifiers`.
+    Resend(Vec<Group>),
+    Collect(Collect),
+    Identifiers(Box<Question>),
+    Purge(Box<Task>),
 }
 
 /// Whose action is performed, and how it is watched and stopped.
@@ -65,9 +88,37 @@ pub enum FetchError {
 }
 
 impl Plan {
-    /// The names of the tasks' datastores: no two actions that share one run at the same time.
+    fn read(settings: &Settings, params: &Params) -> Result<Plan, PlanError> {
+        let kind = params.get("FetchAction").unwrap_or("Synchronize").trim().to_ascii_lowercase();
+        Ok(Plan(match kind.as_str() {
+            "synchronize" if params.get("Identifiers").is_some() => Work::Resend(resend::plan(settings, params)?),
+            "synchronize" => Work::Synchronize(task::plan(settings, params)?),
+            "collect" => Work::Collect(Collect::read(settings, params)?),
+            "identifiers" => Work::Identifiers(Box::new(Question::read(settings, params)?)),
+            kind if kind.eq_ignore_ascii_case(purge::KIND) => Work::Purge(Box::new(purge::plan(settings, params)?)),
+            _ => return Err(PlanError::Impossible(format!("FetchAction={kind} is nothing that can be performed"))),
+        }))
+    }
+
+    /// What `QueueInfo` calls the action, as it is spelled in a request.
+    pub fn fetch_action(&self) -> &'static str {
+        match &self.0 {
+            Work::Synchronize(_) | Work::Resend(_) => "Synchronize",
+            Work::Collect(_) => "Collect",
+            Work::Identifiers(_) => "Identifiers",
+            Work::Purge(_) => purge::KIND,
+        }
+    }
+
+    /// The names of the tasks whose datastores or documents it writes: no two actions that share one run at the same time.
     pub fn claims(&self) -> Vec<String> {
-        self.tasks.iter().map(|task| task.name.to_uppercase()).collect()
+        match &self.0 {
+            Work::Synchronize(tasks) => tasks.iter().map(|task| task.name.to_uppercase()).collect(),
+            Work::Resend(groups) => groups.iter().map(|group| group.task.name.to_uppercase()).collect(),
+            Work::Collect(collect) => collect.claims(),
+            Work::Identifiers(_) => Vec::new(),
+            Work::Purge(task) => vec![task.name.to_uppercase()],
+        }
     }
 }
 
@@ -82,24 +133,57 @@ impl FetchActions {
         self.tasks.list(&self.settings.folder)
     }
 
-    /// What `fetchaction=synchronize` with these parameters would do.
+    /// What an action with these parameters would do. Without `FetchAction` it is a synchronize.
     pub fn plan(&self, params: &Params) -> Result<Plan, PlanError> {
-        task::plan(&self.settings, params)
+        Plan::read(&self.settings, params)
     }
 
-    /// Performs `fetchaction=synchronize`. A task that fails does not keep the others from being performed.
-    pub fn synchronize(&self, params: &Params, performance: &Performance<'_>) -> Result<(), FetchError> {
-        performance.live.set_fetch_action("Synchronize");
+    /// The parameters of the action that purges the datastore of a task section.
+    pub fn purge_params(section: &str) -> Params {
+        purge::params(section)
+    }
+
+    /// Fetches one page for a client that waits. Takes at most `PageTimeout`, or 20 seconds if that is less.
+    pub fn view(&self, params: &Params, stop: &StopFlag) -> Result<Viewed, ViewError> {
+        view::view(&self.settings, params, stop)
+    }
+
+    /// Performs an action.
+    pub fn perform(&self, params: &Params, performance: &Performance<'_>) -> Result<(), FetchError> {
         let plan = self.plan(params)?;
+        performance.live.set_fetch_action(plan.fetch_action());
+        match plan.0 {
+            Work::Synchronize(tasks) => {
+                let each =
+                    tasks.iter().map(|task| (task, || synchronize::synchronize(&self.settings, task, performance)));
+                self.each_task(each, performance)
+            }
+            Work::Resend(groups) => {
+                let each =
+                    groups.iter().map(|group| (&group.task, || resend::resend(&self.settings, group, performance)));
+                self.each_task(each, performance)
+            }
+            Work::Collect(collect) => collect::collect(&self.settings, &collect, performance),
+            Work::Identifiers(question) => identifiers::list(&question, performance),
+            Work::Purge(task) => purge::purge(&task, performance),
+        }
+    }
+
+    /// Performs task after task. One that fails does not keep the others from being performed.
+    fn each_task<'t>(
+        &self,
+        tasks: impl Iterator<Item = (&'t Task, impl FnOnce() -> Result<(), TaskError>)>,
+        performance: &Performance<'_>,
+    ) -> Result<(), FetchError> {
         let mut failures = Vec::new();
-        for task in plan.tasks {
+        for (task, perform) in tasks {
             performance.stop.check().map_err(|_| FetchError::Stopped)?;
             self.tasks.started(&task.name, &task.datastore);
-            let performed = synchronize::synchronize(&self.settings, &task, performance);
+            let performed = perform();
             self.tasks.finished(&task.name);
             match performed {
                 Ok(()) => {}
-                Err(synchronize::TaskError::Stopped) => return Err(FetchError::Stopped),
+                Err(TaskError::Stopped) => return Err(FetchError::Stopped),
                 Err(error) => failures.push(format!("{}: {error}", task.name)),
             }
         }

@@ -139,6 +139,13 @@ pub fn open(
     }
 }
 
+/// A document as IDX without its text: what lies beside a collected file (web-connector.md 1.5).
+pub fn idx_stub(document: &Document) -> Vec<u8> {
+    let mut out = Vec::new();
+    idx::write(&mut out, &Document { content: String::new(), file: None, ..document.clone() }, None);
+    out
+}
+
 impl Document {
     /// The fields as a target that knows IDOL's names is told of them. Left out are those that say what the document
     /// itself says: a page that could name such a field would pass for another one.

@@ -59,7 +59,7 @@ pub enum Level {
 pub struct InitError;
 
 /// The streams that have a file each; the first takes what names none of them.
-const STREAMS: [&str; 3] = ["application", "action", "synchronize"];
+const STREAMS: [&str; 4] = ["application", "action", "synchronize", "collect"];
 
 /// A longer message is cut: it is of a remote server's making, and explains nothing after so much.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;

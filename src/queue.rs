@@ -61,6 +61,8 @@ use uuid::Uuid;
 
 /// Most bytes of parameters, as a form, that all waiting actions may have together: they are held in memory.
 const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Most bytes of results that all ended actions may have together; beyond it the oldest actions are forgotten.
+const ENDED_BYTES_MAX: usize = 64 << 20;
 
 /// What a queue is told once.
 #[derive(Debug, Clone)]
@@ -203,6 +205,7 @@ impl Queue {
             waiting_bytes: WAITING_BYTES_MAX,
             ended: settings.ended_max,
             ended_age: settings.ended_age_max,
+            ended_bytes: ENDED_BYTES_MAX,
         });
         let now = Moment::now();
         let mut writes = Vec::new();

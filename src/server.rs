@@ -15,8 +15,9 @@ use crate::fetchaction::{self, FetchActions, FetchError, Performance};
 use crate::ingest;
 use crate::log;
 use crate::queue::{self, PerformError, Queue, QueueError, Running};
+use crate::stop::StopFlag;
 use crate::time::Moment;
-use answer::Answers;
+use answer::{Answers, Views};
 use crossbeam_channel::{Receiver, bounded};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Server {
     aci: SocketAddr,
     service: SocketAddr,
     asked_to_stop: Receiver<()>,
+    /// Ends what answers wait for.
+    closing: StopFlag,
 }
 
 impl Server {
@@ -50,6 +53,7 @@ impl Server {
             tasks: config.tasks.clone(),
             folder: config.base.clone(),
             ingest: config.ingestion.targets.iter().map(ingest_settings).collect(),
+            destinations: config.ingestion.destinations.clone(),
             connector_group: config.ingestion.group.clone(),
         }));
         let bind = |what, settings| aci::bind(settings).map_err(|source| StartError::Listen { what, source });
@@ -67,6 +71,7 @@ impl Server {
             attempts_max: config.actions.attempts_max,
         })?);
         let (stop_sender, asked_to_stop) = bounded(1);
+        let closing = StopFlag::new();
         let answers = Arc::new(Answers {
             queue: Arc::clone(&queue),
             fetch: Arc::clone(&fetch),
@@ -74,6 +79,8 @@ impl Server {
             folder: config.base.clone(),
             config_path: config.path.clone(),
             dispatchers: config.server.threads,
+            views: Views::new(config.server.threads),
+            closing: closing.clone(),
             started: Moment::now(),
             aci_port: aci.port(),
             service_port: service.port(),
@@ -88,7 +95,7 @@ impl Server {
         let ports =
             vec![listen("ACI", aci_port, aci::ACI_ACTIONS)?, listen("service", service_port, aci::SERVICE_ACTIONS)?];
         log::always("application", format_args!("ACI server attached to port {}", aci.port()));
-        Ok(Server { queue, ports, aci, service, asked_to_stop })
+        Ok(Server { queue, ports, aci, service, asked_to_stop, closing })
     }
 
     /// Where actions are sent.
@@ -113,6 +120,7 @@ impl Server {
     }
 
     fn end(&mut self) {
+        self.closing.set();
         self.queue.shut_down();
         self.queue.join();
         for port in self.ports.drain(..) {
@@ -157,7 +165,7 @@ pub fn ingest_format(format: config::Format) -> ingest::Format {
 
 fn perform(fetch: &FetchActions, running: &Running) -> Result<(), PerformError> {
     let performance = Performance { token: &running.token, stop: &running.stop, live: &running.live };
-    fetch.synchronize(&running.params, &performance).map_err(|error| match error {
+    fetch.perform(&running.params, &performance).map_err(|error| match error {
         FetchError::Stopped => PerformError::Stopped,
         error => PerformError::Failed(error.to_string()),
     })

@@ -64,7 +64,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         name: "Fetch",
         summary: "Queues an action that runs when a thread is free, and answers its token",
         params: &[
-            required("FetchAction", "what to do: Synchronize"),
+            required("FetchAction", "what to do: Synchronize, Collect or Identifiers"),
             optional("TaskSections", "the task sections to process, separated by commas; all of them by default"),
             optional("Config", "a configuration file in base64, whose settings go before those of the running one"),
         ],
@@ -89,6 +89,42 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
             let queue: String = params.required("QueueName")?;
             Ok(Request::QueueInfo { queue: QueueName::new(&queue), action: QueueAction::parse(&params)? })
         },
+    },
+    ActionSpec {
+        name: "View",
+        summary: "Fetches one page of a task live, within PageTimeout or 20 s",
+        params: &[
+            required("Identifier", "the AUTN_IDENTIFIER of the page, which its task must know or admit"),
+            optional("NoACI", "TRUE (the default) for the page as it is, FALSE for its base64 in the envelope"),
+            optional("Config", "a configuration file in base64; it says how the page is fetched, not which may be"),
+        ],
+        example: "action=View&Identifier=PGlkIHM9Ik1ZVEFTSzEiIHI9Imh0dHA6Ly93d3cuZXhhbXBsZS5jb20vIi8%2B",
+        others: Others::Ignored,
+        parse: |params| {
+            let _: String = params.required("Identifier")?;
+            Ok(Request::View { no_aci: params.optional("NoACI")?.unwrap_or(true), params })
+        },
+    },
+    ActionSpec {
+        name: "GetUri",
+        summary: "Tells where the documents with these identifiers are",
+        params: &[required("Identifiers", "AUTN_IDENTIFIERs, separated by commas; Identifier is the same")],
+        example: "action=GetUri&Identifiers=PGlkIHM9Ik1ZVEFTSzEiIHI9Imh0dHA6Ly93d3cuZXhhbXBsZS5jb20vIi8%2B",
+        others: Others::Ignored,
+        parse: |params| {
+            let named = if params.get("Identifiers").is_some() { "Identifiers" } else { "Identifier" };
+            let list: String = params.required(named)?;
+            Ok(Request::GetUri { identifiers: list.split(',').map(str::to_owned).collect() })
+        },
+    },
+    ActionSpec {
+        name: "PurgeDatastore",
+        summary: "Queues an action that forgets what a task knows, and answers its token: the next synchronize sends \
+                  everything as new and deletes nothing",
+        params: &[required("Section", "the task section")],
+        example: "action=PurgeDatastore&Section=MyTask1",
+        others: Others::Ignored,
+        parse: |params| Ok(Request::PurgeDatastore { section: params.required("Section")? }),
     },
     ActionSpec {
         name: "TaskList",

@@ -8,7 +8,7 @@ use super::actions::ActionSpec;
 use super::lines::PEER;
 use super::private::PrivateDirectory;
 use super::render::{Format, render};
-use super::reply::{ErrorCode, Failure, Reply};
+use super::reply::{ErrorCode, Failure, Raw, Reply};
 use super::request::{self, Parsed};
 use super::{Caller, Handler, ListenError, join_within};
 use crate::stop::StopFlag;
@@ -133,17 +133,17 @@ impl Desk {
             return self.sent(Err(error));
         }
         let target = request.url().to_owned();
-        let (format, bytes) = self.answer(&target, content_type.as_deref(), &body, peer);
+        let answer = self.answer(&target, content_type.as_deref(), &body, peer);
         // Its memory is free for other requests while the reply goes out.
         drop(body);
 
-        let length = bytes.len();
-        let headers = vec![header("Content-Type", format.content_type()), header("Server", "webconnector")];
-        let response = Response::new(StatusCode(200), headers, Cursor::new(bytes), Some(length), None);
+        let length = answer.bytes.len();
+        let status = StatusCode(answer.status);
+        let response = Response::new(status, answer.headers, Cursor::new(answer.bytes), Some(length), None);
         self.sent(request.respond(response.with_chunked_threshold(usize::MAX)));
     }
 
-    fn answer(&self, target: &str, content_type: Option<&str>, body: &[u8], peer: IpAddr) -> (Format, Vec<u8>) {
+    fn answer(&self, target: &str, content_type: Option<&str>, body: &[u8], peer: IpAddr) -> Answer {
         let Parsed { action, format, action_id, request } = request::parse(self.table, target, content_type, body);
         let caller = Caller { peer, action_id };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -151,16 +151,15 @@ impl Desk {
                 Ok(request) => (self.handler)(request, &caller),
                 Err(failure) => Reply::error(&action, failure),
             };
-            render(&reply, format)
+            Answer::new(reply, format)
         }));
-        let bytes = outcome.unwrap_or_else(|panic| {
+        outcome.unwrap_or_else(|panic| {
             let reason = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
             let reason = reason.unwrap_or("no reason given");
             log::error!(target: "application", "{action} from {peer}: the answer panicked: {reason}");
             let failure = Failure::new(ErrorCode::Internal, "internal error; the log of the server says more");
-            render(&Reply::error(&action, failure), format)
-        });
-        (format, bytes)
+            Answer::new(Reply::error(&action, failure), format)
+        })
     }
 
     /// The door may have given a line up, when it closes. Nobody is left to be told.
@@ -168,6 +167,29 @@ impl Desk {
         if let Err(error) = outcome {
             log::debug!(target: "application", "{}: a reply was not taken: {error}", self.name);
         }
+    }
+}
+
+/// What goes out.
+struct Answer {
+    status: u16,
+    headers: Vec<Header>,
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    fn new(reply: Reply, format: Format) -> Answer {
+        let server = header("Server", "webconnector");
+        let Some(Raw { status, content_type, bytes }) = reply.raw else {
+            let content_type = header("Content-Type", format.content_type());
+            return Answer { status: 200, headers: vec![content_type, server], bytes: render(&reply, format) };
+        };
+        let content_type = Header::from_bytes("Content-Type", content_type.trim())
+            .unwrap_or_else(|()| header("Content-Type", "application/octet-stream"));
+        // Whoever wrote the page must not speak to this port in the name of the person who looks at it.
+        let sandbox = header("Content-Security-Policy", "sandbox");
+        let no_guess = header("X-Content-Type-Options", "nosniff");
+        Answer { status, headers: vec![content_type, sandbox, no_guess, server], bytes }
     }
 }
 

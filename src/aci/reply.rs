@@ -14,6 +14,18 @@ pub struct Reply {
     pub outcome: Result<Vec<Element>, Failure>,
     /// What `response` says instead of SUCCESS, under names in capitals.
     pub(super) state: Option<&'static str>,
+    /// What goes out in place of the envelope.
+    pub(super) raw: Option<Raw>,
+}
+
+/// A body that is no envelope, with a status and type of its own: what `NoACI=true` asks for (aci.md 1.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw {
+    /// 200, or 404 or 500 for a failure.
+    pub status: u16,
+    /// One that no header can carry becomes `application/octet-stream`.
+    pub content_type: String,
+    pub bytes: Vec<u8>,
 }
 
 /// One element of `responsedata`. Names are mostly constants, so that a list of many actions allocates for its values only.
@@ -61,7 +73,7 @@ pub enum ErrorCode {
 
 impl Reply {
     pub fn new(action: &str, outcome: Result<Vec<Element>, Failure>) -> Reply {
-        Reply { action: action.to_ascii_uppercase(), outcome, state: None }
+        Reply { action: action.to_ascii_uppercase(), outcome, state: None, raw: None }
     }
 
     /// SUCCESS with `responsedata` as given; it may be empty.
@@ -73,6 +85,11 @@ impl Reply {
     /// (aci.md 5.2).
     pub fn state(action: &str, state: &'static str) -> Reply {
         Reply { state: Some(state), ..Reply::success(action, Vec::new()) }
+    }
+
+    /// A body in place of the envelope.
+    pub fn raw(action: &str, raw: Raw) -> Reply {
+        Reply { raw: Some(raw), ..Reply::success(action, Vec::new()) }
     }
 
     pub fn error(action: &str, failure: impl Into<Failure>) -> Reply {

@@ -24,6 +24,20 @@ pub enum Request {
         match_name: Option<String>,
         match_action: Option<String>,
     },
+    /// One page, fetched live. `params` say which, and how it is fetched.
+    View {
+        params: Params,
+        /// The page as it is instead of within the envelope.
+        no_aci: bool,
+    },
+    /// Where the documents with these identifiers are.
+    GetUri {
+        identifiers: Vec<String>,
+    },
+    /// Forget what a task knows.
+    PurgeDatastore {
+        section: String,
+    },
     /// An action of the service port.
     Service(ServiceRequest),
 }
@@ -97,7 +111,9 @@ impl FetchAction {
         let name: String = params.required("FetchAction")?;
         let folded = if name.trim().eq_ignore_ascii_case("remove") { "Delete" } else { name.trim() };
         let found = FetchAction::ALL.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(folded));
-        found.map(|(kind, _)| kind).ok_or_else(|| BadParam::unreadable("FetchAction", &name, "Synchronize"))
+        found
+            .map(|(kind, _)| kind)
+            .ok_or_else(|| BadParam::unreadable("FetchAction", &name, "Synchronize, Collect or Identifiers"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an action has done so far: counted by whoever performs it, read by `QueueInfo` at any time.
 
+use super::results::{DocumentResult, Listing, Results};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,8 @@ pub struct TaskCounts {
     pub updated: AtomicU64,
     /// Documents that are gone.
     pub deleted: AtomicU64,
+    /// Documents that were collected.
+    pub collected: AtomicU64,
     /// Pages whose document is as it was.
     pub unchanged: AtomicU64,
     /// Pages that could not be had.
@@ -51,6 +54,7 @@ impl TaskCounts {
     pub fn snapshot(&self) -> Counts {
         let values = [
             ("added", &self.added),
+            ("collected", &self.collected),
             ("deleted", &self.deleted),
             ("errors", &self.errors),
             ("ingestadded", &self.ingestadded),
@@ -68,8 +72,9 @@ impl TaskCounts {
 
 impl Counts {
     /// The names that a stored report may carry; others are from a version that this one does not know.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "added",
+        "collected",
         "deleted",
         "errors",
         "ingestadded",
@@ -86,12 +91,13 @@ impl Counts {
     }
 }
 
-/// What an action reports: its kind, and the counts of each task section that it has worked on.
+/// What an action reports: its kind, the counts of each task section that it has worked on, and its results.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Upper case, such as `SYNCHRONIZE`; empty for an action that never started.
     pub fetch_action: String,
     pub tasks: Vec<Counts>,
+    pub results: Results,
 }
 
 /// The report of a running action while it grows.
@@ -102,6 +108,7 @@ pub struct Live(Mutex<LiveReport>);
 struct LiveReport {
     fetch_action: String,
     tasks: Vec<Arc<TaskCounts>>,
+    results: Results,
 }
 
 impl Live {
@@ -122,11 +129,24 @@ impl Live {
         self.0.lock().tasks.iter().map(|counts| counts.waiting.load(Ordering::Relaxed)).sum()
     }
 
+    /// Tells what became of a document.
+    pub fn add_document(&self, result: DocumentResult) {
+        let result = Arc::new(result);
+        self.0.lock().results.documents.push(result);
+    }
+
+    /// Adds a group of identifiers to the answer.
+    pub fn add_listing(&self, listing: Listing) {
+        let listing = Arc::new(listing);
+        self.0.lock().results.listings.push(listing);
+    }
+
     pub fn report(&self) -> Report {
         let live = self.0.lock();
         Report {
             fetch_action: live.fetch_action.clone(),
             tasks: live.tasks.iter().map(|counts| counts.snapshot()).collect(),
+            results: live.results.clone(),
         }
     }
 }

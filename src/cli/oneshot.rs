@@ -41,6 +41,7 @@ fn perform(fetch: &Fetch) -> Result<(), (Exit, String)> {
         // Beside the documents, so that a second fetch is incremental.
         folder: fetch.output.clone(),
         ingest: vec![files],
+        destinations: Vec::new(),
         connector_group: "Connector".to_owned(),
     });
     let mut params = Params::default();
@@ -62,7 +63,7 @@ fn perform(fetch: &Fetch) -> Result<(), (Exit, String)> {
         let performance = Performance { token: &token, stop: &stop, live: &live };
         let (actions, params) = (&actions, &params);
         let crawl = thread::Builder::new().name("fetch-1".to_owned()).spawn_scoped(scope, move || {
-            let outcome = actions.synchronize(params, &performance);
+            let outcome = actions.perform(params, &performance);
             drop(ended);
             outcome
         });

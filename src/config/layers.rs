@@ -40,6 +40,13 @@ impl<'a> Layers<'a> {
         Layers(sources.into_iter().flat_map(of_source).flatten().collect())
     }
 
+    /// These, and then `sections`.
+    #[must_use]
+    pub fn then(mut self, sections: impl IntoIterator<Item = &'a Section>) -> Layers<'a> {
+        self.0.extend(sections);
+        self
+    }
+
     /// The entry that decides about `name`, also if its value is empty.
     pub fn get(&self, name: &str) -> Option<&'a Entry> {
         self.find(name).map(|(_, entry)| entry)

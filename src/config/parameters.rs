@@ -37,6 +37,18 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     spec("Connector", "EnableIngestion", "TRUE", "Whether documents are delivered at all."),
     spec("Connector", "ConnectorGroup", "Connector", "Value of AUTN_GROUP in every document."),
     spec(
+        "Connector",
+        "AllowedDestinationDirectoryCSVs",
+        "collected",
+        "Folders below which FetchAction=Collect may put files, separated by commas; empty for none. A name of our own.",
+    ),
+    spec(
+        "Ingestion",
+        "IngestActions",
+        "none",
+        "META:Field=Value, separated by commas: fields of every document, unless its task says otherwise.",
+    ),
+    spec(
         "Ingestion",
         "IngesterType",
         "CFS if IngestHost is set, else Files",
@@ -113,7 +125,6 @@ pub(super) const UNUSED: &[Unused] = &[
     unused("Logging", "LogTypeCSVs", Weight::Light, OWN_STREAMS),
     unused("Logging", "#", Weight::Light, OWN_STREAMS),
     unused("Connector", "EnableScheduledTasks", Weight::HeavyIfOn, "no task runs by itself; a client starts each run"),
-    unused("Ingestion", "IngestActions", Weight::Heavy, SET_IT_FOR_TASKS),
     unused("Ingestion", "IngestPriority", Weight::Heavy, SET_IT_FOR_TASKS),
     unused("Ingestion", "IngestSourceConnectorFields", Weight::Heavy, SET_IT_FOR_TASKS),
 ];

@@ -38,7 +38,14 @@ fn without_a_file_there_are_defaults_and_only_this_machine() {
     };
     assert_eq!(config.logging, logging);
     let files = Target::Files { format: Format::Jsonl, directory: "/srv/wc/output".into() };
-    assert_eq!(config.ingestion, Ingestion { targets: vec![files], group: "Connector".into() });
+    assert_eq!(
+        config.ingestion,
+        Ingestion {
+            targets: vec![files],
+            destinations: vec![config.base.join("collected")],
+            group: "Connector".into()
+        }
+    );
     assert!(config.tasks.is_empty() && config.notices.is_empty() && config.path.is_none());
 }
 
@@ -65,7 +72,10 @@ fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
     assert_eq!(config.logging.file_bytes_max, 1024);
     let cfs = Target::Cfs { host: "index.example.com".into(), port: 7000 };
     let files = Target::Files { format: Format::Idx, directory: "/var/out".into() };
-    assert_eq!(config.ingestion, Ingestion { targets: vec![cfs, files], group: "Web".into() });
+    assert_eq!(
+        config.ingestion,
+        Ingestion { targets: vec![cfs, files], destinations: vec![config.base.join("collected")], group: "Web".into() }
+    );
     assert_eq!(config.tasks, ["Docs"]);
     assert_eq!(config.notices, []);
     assert_eq!(config.path, Some(path));
@@ -160,7 +170,10 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
 #[test]
 fn every_declared_parameter_is_read() {
     // A value that none of them can have, so that reading it is a problem; texts and paths take any.
-    let takes_any = ["LogDirectory", "OutputDirectory", "ConnectorGroup", "0"];
+    let mut takes_any = vec!["LogDirectory", "OutputDirectory", "ConnectorGroup", "0"];
+    takes_any.push("AllowedDestinationDirectoryCSVs");
+    // Read with the parameters of each task, by whoever performs it.
+    takes_any.push("IngestActions");
     for spec in PARAMETERS.iter().filter(|spec| !takes_any.contains(&spec.name)) {
         let text = format!("[{}]\n{}=?!\n", spec.section, spec.name);
         assert_eq!(problems(&text).len(), 1, "[{}] {}", spec.section, spec.name);

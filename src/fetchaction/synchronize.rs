@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use url::Url;
 use uuid::Uuid;
 
-const LOG: &str = "synchronize";
+pub(super) const LOG: &str = "synchronize";
 
 /// The fields that every document has beside those of its page, and what they hold.
 pub const FIELDS: &[(&str, &str)] = &[
@@ -47,9 +47,8 @@ pub(super) fn synchronize(settings: &Settings, task: &Task, performance: &Perfor
     log::always(LOG, format_args!("Starting SYNCHRONIZE for task '{}' [{token}]", counts.task));
     let in_datastore = |source| TaskError::Datastore { path: task.datastore.clone(), source };
     let mut datastore = Datastore::open(&task.datastore).map_err(in_datastore)?;
-    let open = |target| ingest::open(target, &task.name, || transport(stop));
-    let mut targets = settings.ingest.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let documents = Documents { task, group: &settings.connector_group, batch_id: batch_id(&counts.task) };
+    let mut targets = open_targets(settings, &task.name, stop)?;
+    let documents = Documents::new(task, &settings.connector_group);
     let mut deliver = |changes: Vec<crawl::Change>, stop: &StopFlag| {
         let changes = changes.into_iter().map(|change| documents.change(change)).collect();
         deliver(&mut targets, changes, stop).map_err(|error| error.to_string())
@@ -72,9 +71,14 @@ pub(super) fn synchronize(settings: &Settings, task: &Task, performance: &Perfor
     }
 }
 
+/// Opens every target for the documents of a task.
+pub(super) fn open_targets(settings: &Settings, task: &str, stop: &StopFlag) -> Result<Vec<Box<dyn Sink>>, SinkError> {
+    settings.ingest.iter().map(|target| ingest::open(target, task, || transport(stop))).collect()
+}
+
 /// Brings the changes to every target. A change is accepted once all have accepted it: what one of them refused is sent
 /// to all again, which does no harm, as a document replaces the one of its reference.
-fn deliver(
+pub(super) fn deliver(
     targets: &mut [Box<dyn Sink>],
     changes: Vec<ingest::Change>,
     stop: &StopFlag,
@@ -105,25 +109,37 @@ fn merge(verdicts: &mut [crawl::Verdict], of_target: Vec<ingest::Verdict>) {
 }
 
 /// Turns what the crawl found into what a target takes.
-struct Documents<'a> {
+pub(super) struct Documents<'a> {
     task: &'a Task,
     group: &'a str,
     batch_id: String,
 }
 
-impl Documents<'_> {
-    fn change(&self, change: crawl::Change) -> ingest::Change {
+impl<'a> Documents<'a> {
+    /// For one run of `task`.
+    pub(super) fn new(task: &'a Task, group: &'a str) -> Documents<'a> {
+        Documents { task, group, batch_id: batch_id(&task.name.to_uppercase()) }
+    }
+
+    pub(super) fn change(&self, change: crawl::Change) -> ingest::Change {
         match change {
-            crawl::Change::Add(delivery) => ingest::Change::Add(self.document(*delivery)),
-            crawl::Change::Update(delivery) => ingest::Change::Update(self.document(*delivery)),
+            crawl::Change::Add(delivery) => ingest::Change::Add(self.ingested(*delivery)),
+            crawl::Change::Update(delivery) => ingest::Change::Update(self.ingested(*delivery)),
             crawl::Change::Delete { url } => {
                 ingest::Change::Delete { identifier: Identifier::new(&self.task.name, &url), reference: url }
             }
         }
     }
 
+    /// A document as the task wants it in the index.
+    pub(super) fn ingested(&self, delivery: Delivery) -> Document {
+        let mut document = self.document(delivery);
+        self.task.ingest_actions.iter().for_each(|action| action.apply(&mut document));
+        document
+    }
+
     /// The fields of web-connector.md 4.2 that a connector sets, after those of the page.
-    fn document(&self, delivery: Delivery) -> Document {
+    pub(super) fn document(&self, delivery: Delivery) -> Document {
         let Delivery { url, page, file, depth, modified } = delivery;
         let mut fields = page.fields;
         let mut set = |name: &str, value: String| fields.push((name.to_owned(), value));

@@ -1,10 +1,11 @@
 //! A task: which section of the configuration it is, and its parameters read into the settings of a crawl.
 
+use super::Settings;
+use super::documentaction::{self, Meta};
 use super::shaping::{self, shaping};
-use super::{Plan, Settings};
 use crate::action::{BadParam, Params};
 use crate::client;
-use crate::config::{BadSetting, Ini, IniError, Layers, csv};
+use crate::config::{BadSetting, Ini, IniError, Layers, Section, csv};
 use crate::crawl::robots::OnError;
 use crate::crawl::scope::BadRegex;
 use crate::crawl::{self, Admission, Entries, Filter, Limits, LinkGuard, Scope, Sitemaps, scope};
@@ -14,6 +15,7 @@ use siphasher::sip::SipHasher13;
 use std::fmt::Write as _;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -25,6 +27,8 @@ pub struct Task {
     pub crawl: crawl::Settings,
     /// Of everything that decides which pages a run reaches and what it reads from them.
     pub scope_key: i64,
+    /// What is done to each document before it is ingested.
+    pub(super) ingest_actions: Vec<Meta>,
 }
 
 /// Why an action cannot be performed.
@@ -43,6 +47,9 @@ pub enum PlanError {
         "there is nothing to fetch: give Url=, or TaskSections= with a task of the configuration, which lists none"
     )]
     NoTask,
+    /// What the action is to do cannot be done.
+    #[error("{0}")]
+    Impossible(String),
     #[error("{name} is set in the configuration file only")]
     FileOnly { name: String },
     #[error("{name} is no parameter of a fetch action{}", .nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default())]
@@ -190,6 +197,11 @@ pub const PARAMETERS: &[TaskParameter] = &[
     ours("MaxRedirects", "10", "redirects followed one after the other at most, 0 to 100"),
     ours("MaxPageSize", "10485760", "bytes of a page that are read, after decompression; the rest is cut off"),
     of_reference(
+        "IngestActions",
+        "",
+        "META:Field=Value, separated by commas: fields that each document gets before it is delivered",
+    ),
+    of_reference(
         "DatastoreFile",
         "connector_TASK_datastore.db",
         "where the task remembers what it has seen; not in an action",
@@ -223,6 +235,8 @@ const DECIDES_ABOUT_A_PAGE: [&str; 9] = [
     "LinkFields",
 ];
 
+const START_PAGES: &str = "a list of start pages such as https://www.example.com/";
+
 /// Changes when pages are read differently, so that all are read anew.
 const READER_VERSION: u32 = 1;
 
@@ -245,29 +259,58 @@ fn file_name(task: &str) -> String {
     task.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
 }
 
-pub(super) fn plan(settings: &Settings, params: &Params) -> Result<Plan, PlanError> {
-    let brought = brought_config(params)?;
-    let own = params.iter().filter(|(name, _)| !OF_THE_ACTION.iter().any(|of| of.eq_ignore_ascii_case(name)));
-    let own: Vec<(&str, &str)> = own.collect();
-    for (name, _) in &own {
-        check_known(name)?;
-    }
-    let overrides = Ini::overrides(own)?;
-    let brought_tasks = brought.as_ref().map(listed).unwrap_or_default();
-    let known: Vec<String> = brought_tasks.iter().chain(&settings.tasks).cloned().collect();
-    let sources = || std::iter::once(&overrides).chain(brought.as_ref()).chain(std::iter::once(&*settings.ini));
+/// Where the parameters of an action's tasks are looked up.
+pub(super) struct Sources {
+    overrides: Ini,
+    brought: Option<Ini>,
+    file: Arc<Ini>,
+}
 
-    let sections = params.get("TaskSections").or_else(|| params.get("ConfigSection")).unwrap_or("");
-    let mut names = csv(sections);
-    names.retain(|name| !name.is_empty());
+impl Sources {
+    /// Reads the overrides of `params` and the configuration that came with them. `own` are parameters of the action
+    /// beside those that every fetch action has; any other that is no task parameter is refused.
+    pub(super) fn read(settings: &Settings, params: &Params, own: &[&'static str]) -> Result<Sources, PlanError> {
+        let is_own = |name: &str| OF_THE_ACTION.iter().chain(own).any(|of| of.eq_ignore_ascii_case(name));
+        let overrides: Vec<(&str, &str)> = params.iter().filter(|(name, _)| !is_own(name)).collect();
+        for (name, _) in &overrides {
+            check_known(name, own)?;
+        }
+        let brought = brought_config(params)?;
+        Ok(Sources { overrides: Ini::overrides(overrides)?, brought, file: Arc::clone(&settings.ini) })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Ini> {
+        std::iter::once(&self.overrides).chain(&self.brought).chain(std::iter::once(&*self.file))
+    }
+
+    /// The section of this name that comes first.
+    pub(super) fn section(&self, name: &str) -> Option<&Section> {
+        self.iter().find_map(|ini| ini.section(name))
+    }
+
+    fn layers(&self, task: &str) -> Layers<'_> {
+        Layers::of_task(task, self.iter())
+    }
+
+    /// Only the file says which files are read and written: whoever sends an action may not have ones of its choice used.
+    fn of_file(&self, task: &str) -> Layers<'_> {
+        Layers::of_task(task, [&*self.file])
+    }
+}
+
+pub(super) fn plan(settings: &Settings, params: &Params) -> Result<Vec<Task>, PlanError> {
+    let sources = Sources::read(settings, params, &[])?;
+    let brought_tasks = sources.brought.as_ref().map(listed).unwrap_or_default();
+    let known: Vec<String> = brought_tasks.iter().chain(&settings.tasks).cloned().collect();
+
+    let mut names = sections(params);
     for name in &names {
-        let is_there = |ini: &Ini| ini.section(name).is_some();
-        if !known.iter().any(|task| task.eq_ignore_ascii_case(name)) && !sources().any(is_there) {
+        if !known.iter().any(|task| task.eq_ignore_ascii_case(name)) && sources.section(name).is_none() {
             return Err(PlanError::NoSuchTask { name: name.clone(), tasks: known });
         }
     }
     if names.is_empty() {
-        let own = Layers::of_task("", [&overrides]);
+        let own = Layers::of_task("", [&sources.overrides]);
         let starts = [own.list("Url"), own.list("SitemapUrl")].concat();
         if !starts.is_empty() {
             names = vec![ad_hoc_name(&starts)];
@@ -282,10 +325,29 @@ pub(super) fn plan(settings: &Settings, params: &Params) -> Result<Plan, PlanErr
     }
     names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
     let tasks = names.into_iter().map(|name| {
-        let layers = Layers::of_task(&name, sources());
-        task(settings, name, &layers)
+        let layers = sources.layers(&name);
+        let entries = entries(settings, &layers, &sources.of_file(&name))?;
+        let entries = entries.ok_or_else(|| layers.bad("Url", START_PAGES))?;
+        task(settings, name, &sources, entries)
     });
-    Ok(Plan { tasks: tasks.collect::<Result<_, _>>()? })
+    tasks.collect()
+}
+
+/// The task sections that the action names, in whichever way; none if it means all.
+pub(super) fn sections(params: &Params) -> Vec<String> {
+    let mut names = csv(params.get("TaskSections").or_else(|| params.get("ConfigSection")).unwrap_or(""));
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// The task of a section that an identifier names: with the parameters of its section, or with defaults if there is none,
+/// as with a section that came with an earlier action. Without start pages its scope admits nothing.
+pub(super) fn of_section(settings: &Settings, sources: &Sources, name: &str) -> Result<Task, PlanError> {
+    let listed = settings.tasks.iter().find(|task| task.eq_ignore_ascii_case(name));
+    let spelled = listed.map(String::as_str).or_else(|| sources.section(name).map(Section::name));
+    let spelled = spelled.unwrap_or(name).to_owned();
+    let entries = entries(settings, &sources.layers(&spelled), &sources.of_file(&spelled))?;
+    task(settings, spelled, sources, entries.unwrap_or(Entries::Starts(Vec::new())))
 }
 
 /// The configuration that came with the action, in base64.
@@ -303,7 +365,7 @@ fn brought_config(params: &Params) -> Result<Option<Ini>, PlanError> {
 }
 
 /// Whether `name`, without its `[Section]`, is a task parameter.
-fn check_known(name: &str) -> Result<(), PlanError> {
+fn check_known(name: &str, own: &[&'static str]) -> Result<(), PlanError> {
     let bare = name.rsplit_once(']').map_or(name, |(_, bare)| bare).trim();
     let stem = bare.trim_end_matches(|c: char| c.is_ascii_digit());
     let is_known =
@@ -314,7 +376,7 @@ fn check_known(name: &str) -> Result<(), PlanError> {
     if PARAMETERS.iter().any(|parameter| is_known(parameter.name)) {
         return Ok(());
     }
-    let names = PARAMETERS.iter().map(|parameter| parameter.name).chain(OF_THE_ACTION);
+    let names = PARAMETERS.iter().map(|parameter| parameter.name).chain(OF_THE_ACTION).chain(own.iter().copied());
     Err(PlanError::Unknown { name: name.to_owned(), nearest: crate::config::nearest(bare, names) })
 }
 
@@ -325,10 +387,8 @@ fn ad_hoc_name(starts: &[String]) -> String {
     format!("ADHOC_{:016X}", hasher.finish())
 }
 
-fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, PlanError> {
-    // Only the file says which files are read and written: whoever sends an action may not have ones of its choice used.
-    let of_file = Layers::of_task(&name, [&*settings.ini]);
-    let entries = entries(settings, layers, &of_file)?;
+fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) -> Result<Task, PlanError> {
+    let (layers, of_file) = (&sources.layers(&name), sources.of_file(&name));
     // A list says itself which pages there are; on which hosts they are does not matter then.
     let (starts, stay_on_site) = match &entries {
         Entries::Starts(urls) => (urls.clone(), layers.boolean("StayOnSite")?.unwrap_or(true)),
@@ -407,7 +467,19 @@ fn task(settings: &Settings, name: String, layers: &Layers<'_>) -> Result<Task, 
         },
     };
     let datastore = settings.folder.join(of_file.text("DatastoreFile").unwrap_or_else(|| datastore_name(&name)));
-    Ok(Task { name, datastore, crawl, scope_key })
+    let with_ingestion = sources.layers(&name).then(sources.iter().filter_map(|ini| ini.section("Ingestion")));
+    let ingest_actions = documentaction::ingest_actions(&with_ingestion)?;
+    Ok(Task { name, datastore, crawl, scope_key, ingest_actions })
+}
+
+/// As [`of_section`], for a task that must be known: by a section, or by the datastore of an earlier action.
+pub(super) fn of_known_section(settings: &Settings, sources: &Sources, name: &str) -> Result<Task, PlanError> {
+    let is_listed = settings.tasks.iter().any(|task| task.eq_ignore_ascii_case(name));
+    let task = of_section(settings, sources, name)?;
+    if is_listed || sources.section(name).is_some() || task.datastore.exists() {
+        return Ok(task);
+    }
+    Err(PlanError::NoSuchTask { name: name.to_owned(), tasks: settings.tasks.clone() })
 }
 
 fn limits(layers: &Layers<'_>) -> Result<Limits, BadSetting> {
@@ -433,20 +505,20 @@ fn admission(layers: &Layers<'_>) -> Result<Admission, BadSetting> {
     })
 }
 
-/// Where the crawl begins: `SitemapUrl`, or else `SitemapFile`, or else `Url`.
-fn entries(settings: &Settings, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Entries, BadSetting> {
+/// Where the crawl begins: `SitemapUrl`, or else `SitemapFile`, or else `Url`; `None` if there is none of them.
+fn entries(settings: &Settings, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Option<Entries>, BadSetting> {
     let sitemaps = urls(layers, "SitemapUrl", "a list of sitemaps such as https://www.example.com/sitemap.xml")?;
     if !sitemaps.is_empty() {
         let filter = |name| {
             let expected = |why| format!("a Perl-compatible regular expression ({why})");
             Filter::new(name, layers.text(name)).map_err(|bad| layers.bad(name, &expected(bad.why)))
         };
-        return Ok(Entries::Sitemaps(Box::new(Sitemaps {
+        return Ok(Some(Entries::Sitemaps(Box::new(Sitemaps {
             urls: sitemaps,
             index_must: filter("SitemapIndexUrlMustHaveRegex")?,
             index_cant: filter("SitemapIndexUrlCantHaveRegex")?,
             ignore_scope: layers.boolean("IgnoreSitemapScopeErrors")?.unwrap_or(false),
-        })));
+        }))));
     }
     if let Some(file) = of_file.text("SitemapFile") {
         let path = settings.folder.join(file);
@@ -457,11 +529,14 @@ fn entries(settings: &Settings, layers: &Layers<'_>, of_file: &Layers<'_>) -> Re
         let parse = |line| crate::url::parse_start(line).map_err(|why| bad(why.to_string()));
         let listed: Vec<Url> = lines.map(parse).collect::<Result<_, _>>()?;
         // Emptied by mistake, it would empty the index.
-        return if listed.is_empty() { Err(bad("it lists none".to_owned())) } else { Ok(Entries::Listed(listed)) };
+        return if listed.is_empty() {
+            Err(bad("it lists none".to_owned()))
+        } else {
+            Ok(Some(Entries::Listed(listed)))
+        };
     }
-    let expected = "a list of start pages such as https://www.example.com/";
-    let starts = urls(layers, "Url", expected)?;
-    if starts.is_empty() { Err(layers.bad("Url", expected)) } else { Ok(Entries::Starts(starts)) }
+    let starts = urls(layers, "Url", START_PAGES)?;
+    Ok((!starts.is_empty()).then_some(Entries::Starts(starts)))
 }
 
 fn urls(layers: &Layers<'_>, name: &str, expected: &str) -> Result<Vec<Url>, BadSetting> {

@@ -4,6 +4,8 @@
 //! a write means the same whatever the row was before. The one index is the key: tokens are looked up in the table, and
 //! an index of them would cost a page for each commit.
 
+mod results;
+
 use super::record::{Record, claims_of};
 use crate::action::{Counts, Report, Status, Token};
 use crate::time::Moment;
@@ -32,7 +34,7 @@ CREATE TABLE actions (
     started_ms INTEGER,
     ended_ms   INTEGER,
     error      TEXT,
-    report     TEXT    NOT NULL     -- JSON: fetchaction, and the counts other than 0 of each task
+    report     TEXT    NOT NULL     -- JSON: fetchaction, the counts other than 0 of each task, and results
 ) STRICT;
 ";
 
@@ -281,8 +283,11 @@ fn report_text(report: &Report) -> String {
         task.insert("task".to_owned(), counts.task.as_str().into());
         Value::Object(task)
     };
-    let tasks: Vec<Value> = report.tasks.iter().map(task).collect();
-    json!({ "fetchaction": report.fetch_action, "tasks": tasks }).to_string()
+    let mut text = Map::new();
+    text.insert("fetchaction".to_owned(), report.fetch_action.as_str().into());
+    text.insert("tasks".to_owned(), report.tasks.iter().map(task).collect());
+    results::write(&mut text, &report.results);
+    Value::Object(text).to_string()
 }
 
 /// Reads what [`report_text`] wrote. Counts that this version does not know are passed over, absent ones are 0.
@@ -296,7 +301,11 @@ fn report_of(text: &str) -> Option<Report> {
         Some(Counts { task: task.get("task")?.as_str()?.to_owned(), values: Counts::NAMES.map(count).to_vec() })
     };
     let tasks = value.get("tasks")?.as_array()?.iter().map(task);
-    Some(Report { fetch_action: value.get("fetchaction")?.as_str()?.to_owned(), tasks: tasks.collect::<Option<_>>()? })
+    Some(Report {
+        fetch_action: value.get("fetchaction")?.as_str()?.to_owned(),
+        tasks: tasks.collect::<Option<_>>()?,
+        results: results::read(&value)?,
+    })
 }
 
 /// The form of an id in the store. Ids count from 1 up, so they never leave the range.

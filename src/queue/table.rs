@@ -21,6 +21,8 @@ pub(super) struct Limits {
     pub(super) waiting_bytes: usize,
     pub(super) ended: usize,
     pub(super) ended_age: Duration,
+    /// Of their results, which some actions have many of.
+    pub(super) ended_bytes: usize,
 }
 
 pub(super) struct Table {
@@ -38,6 +40,8 @@ pub(super) struct Table {
     /// The claims of all running actions.
     held: HashSet<String>,
     ended: BTreeSet<(Moment, u64)>,
+    /// What the results of all ended actions take.
+    ended_bytes: usize,
     /// Ended actions that were dropped here and are still in the store.
     forgotten: Vec<u64>,
     closing: bool,
@@ -110,6 +114,7 @@ impl Table {
             running: BTreeMap::new(),
             held: HashSet::new(),
             ended: BTreeSet::new(),
+            ended_bytes: 0,
             forgotten: Vec::new(),
             closing: false,
         }
@@ -245,17 +250,20 @@ impl Table {
         self.prune(now);
     }
 
-    /// Drops ended actions, the oldest first, beyond the limits of number and age.
+    /// Drops ended actions, the oldest first, beyond the limits of number, age and memory; never the last one for its
+    /// memory alone, since somebody waits for its results.
     pub(super) fn prune(&mut self, now: Moment) {
         let age_ms_max = i64::try_from(self.limits.ended_age.as_millis()).unwrap_or(i64::MAX);
         while let Some(&(ended_at, id)) = self.ended.first() {
             let age_ms = now.epoch_ms().saturating_sub(ended_at.epoch_ms());
-            if self.ended.len() <= self.limits.ended && age_ms <= age_ms_max {
+            let fits = self.ended_bytes <= self.limits.ended_bytes || self.ended.len() == 1;
+            if self.ended.len() <= self.limits.ended && age_ms <= age_ms_max && fits {
                 return;
             }
             self.ended.remove(&(ended_at, id));
             let record = self.actions.remove(&id).expect("what has ended is in the table");
             self.ids.remove(&record.token);
+            self.ended_bytes = self.ended_bytes.saturating_sub(record.report.results.bytes());
             self.forgotten.push(id);
         }
     }
@@ -327,7 +335,9 @@ impl Table {
             Status::Queued => self.waiting.insert(record),
             Status::Processing | Status::Paused => self.held.extend(record.claims.iter().cloned()),
             Status::Finished | Status::Error | Status::Cancelled | Status::Stopped => {
-                self.ended.insert((record.ended_at.unwrap_or(record.queued_at), id));
+                if self.ended.insert((record.ended_at.unwrap_or(record.queued_at), id)) {
+                    self.ended_bytes += record.report.results.bytes();
+                }
             }
         }
         if matches!(record.status, Status::Queued) || record.status.is_end() {

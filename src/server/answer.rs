@@ -3,14 +3,20 @@
 mod about;
 mod fetch;
 mod queueinfo;
+mod results;
+mod view;
 
 use crate::aci::{Caller, Element, Reply, Request, ServiceRequest};
 use crate::fetchaction::FetchActions;
 use crate::queue::Queue;
+use crate::stop::StopFlag;
 use crate::time::Moment;
 use crossbeam_channel::Sender;
 use std::path::PathBuf;
 use std::sync::Arc;
+use view::uris;
+
+pub(super) use view::Views;
 
 /// Answers every request of both ports.
 pub(super) struct Answers {
@@ -21,6 +27,10 @@ pub(super) struct Answers {
     pub(super) folder: PathBuf,
     pub(super) config_path: Option<PathBuf>,
     pub(super) dispatchers: usize,
+    /// Pages that are being viewed.
+    pub(super) views: Views,
+    /// Set when the server shuts down.
+    pub(super) closing: StopFlag,
     pub(super) started: Moment,
     pub(super) aci_port: u16,
     pub(super) service_port: u16,
@@ -31,6 +41,9 @@ impl Answers {
         match request {
             Request::Fetch(fetch) => Reply::new("Fetch", self.fetch(fetch, caller)),
             Request::QueueInfo { queue, action } => Reply::new("QueueInfo", self.queue_info(&queue, action)),
+            Request::View { params, no_aci } => self.view(&params, no_aci),
+            Request::GetUri { identifiers } => Reply::new("GetUri", uris(&identifiers)),
+            Request::PurgeDatastore { section } => Reply::new("PurgeDatastore", self.purge(&section, caller)),
             Request::GetVersion => Reply::success("GetVersion", self.version()),
             Request::GetStatus => Reply::success("GetStatus", self.status()),
             Request::GetPid => Reply::success("GetPid", vec![Element::value("autn:pid", std::process::id())]),

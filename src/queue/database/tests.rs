@@ -1,5 +1,6 @@
 use super::super::record::tests::record;
 use super::*;
+use crate::action::{DocumentResult, Listed, Listing, Results, Subject};
 use std::fs;
 use tempfile::TempDir;
 
@@ -26,6 +27,29 @@ fn refused(path: &Path) -> String {
     Database::open(path).err().map(|error| error.to_string()).unwrap_or_default()
 }
 
+fn results() -> Results {
+    let entry = |name: Option<&str>| Listed {
+        identifier: "PGlk".to_owned(),
+        name: name.map(str::to_owned),
+        kind: None,
+        attributes: Some("document".to_owned()),
+    };
+    let listing = |subject, error: Option<&str>| {
+        let entries = vec![entry(Some("/ü")), entry(None)];
+        Arc::new(Listing { subject, entries, error: error.map(str::to_owned) })
+    };
+    Results {
+        documents: vec![
+            Arc::new(DocumentResult::success("PGlk")),
+            Arc::new(DocumentResult::failed("PGlk", "HTTP status \"404\"")),
+        ],
+        listings: vec![
+            listing(Subject::Parent("ROOT".to_owned()), Some("there are more")),
+            listing(Subject::Itself("PGlk".to_owned()), None),
+        ],
+    }
+}
+
 #[test]
 fn a_record_is_read_back_as_it_was_written() {
     let (_directory, path) = sound();
@@ -43,7 +67,11 @@ fn a_record_is_read_back_as_it_was_written() {
         started_at: at(5),
         ended_at: at(-7),
         error: Some("no \"route\"\nto host ü".to_owned()),
-        report: Report { fetch_action: "SYNCHRONIZE".to_owned(), tasks: vec![counts("NEWS", 17), counts("X", 0)] },
+        report: Report {
+            fetch_action: "SYNCHRONIZE".to_owned(),
+            tasks: vec![counts("NEWS", 17), counts("X", 0)],
+            results: results(),
+        },
         ..record(2, 0, &[])
     };
     let (mut database, _) = Database::open(&path).expect("a sound file");

@@ -1,10 +1,11 @@
 use super::super::record::tests::record;
 use super::*;
+use crate::action::{DocumentResult, Results};
 use proptest::prelude::*;
 
 fn table(waiting_max: usize, ended_max: usize) -> Table {
     let ended_age = Duration::from_secs(1);
-    Table::new(Limits { waiting: waiting_max, waiting_bytes: 1_000, ended: ended_max, ended_age })
+    Table::new(Limits { waiting: waiting_max, waiting_bytes: 1_000, ended: ended_max, ended_age, ended_bytes: 1_000 })
 }
 
 fn at(ms: i64) -> Moment {
@@ -140,6 +141,24 @@ fn a_take_that_was_not_recorded_is_undone_unless_a_stop_was_asked() {
     assert_eq!(table.stop_running().len(), 1);
     assert!(!table.give_back(1, at(4)));
     assert_eq!(settle(&mut table, 1, Outcome::Returned(Err(PerformError::Stopped)), at(5)), Status::Stopped);
+}
+
+#[test]
+fn ended_actions_are_dropped_when_their_results_take_too_much_but_never_the_last() {
+    let mut table = table(9, 9);
+    let tokens: Vec<Token> = (1..=3).map(|id| record(id, 0, &[]).token).collect();
+    let mut end = |id: u64, results: usize| {
+        let result = Arc::new(DocumentResult::success("PGlk"));
+        let results = Results { documents: vec![result; results], ..Results::default() };
+        assert_eq!(submit(&mut table, record(id, 0, &[])), Ok(()));
+        let taken = table.take(at(10)).expect("it waits");
+        let report = Report { results, ..Report::default() };
+        table.publish(&Arc::new(table.settled(taken.record.id, done(), report, at(10))), at(10));
+        tokens.iter().filter(|token| status(&table, token).is_some()).count()
+    };
+    assert_eq!(end(1, 10), 1);
+    assert_eq!(end(2, 1), 2);
+    assert_eq!(end(3, 100), 1, "the two before make room, and the third is kept");
 }
 
 #[test]

@@ -59,11 +59,12 @@ impl Answers {
             Element::value("acithreads", self.dispatchers),
             Element::parent(
                 "actions",
-                vec![
-                    Element::empty("action")
-                        .attribute("action", "FETCH")
-                        .attribute("fetchaction", FetchAction::Synchronize.as_str().to_ascii_uppercase()),
-                ],
+                [FetchAction::Synchronize, FetchAction::Collect, FetchAction::Identifiers]
+                    .map(|kind| {
+                        let action = Element::empty("action").attribute("action", "FETCH");
+                        action.attribute("fetchaction", kind.as_str().to_ascii_uppercase())
+                    })
+                    .to_vec(),
             ),
         ]
     }

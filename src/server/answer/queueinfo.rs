@@ -1,8 +1,8 @@
 //! `action=QueueInfo`.
 
-use super::Answers;
+use super::{Answers, results};
 use crate::aci::{Element, ErrorCode, Failure, QueueAction};
-use crate::action::{BadParam, Counts, QueueName, Report, Status, Token};
+use crate::action::{BadParam, QueueName, Status, Token};
 use crate::queue::{CommandError, Snapshot};
 use crate::time::Moment;
 
@@ -48,29 +48,12 @@ fn status_of(snapshot: &Snapshot, now: Moment) -> Element {
     }
     children.extend(ended_at.map(|at| Element::value("process_end_time", at.queue_date())));
     children.extend(error.as_ref().map(|error| Element::text("error", error.clone())));
-    let Report { fetch_action, tasks } = report;
-    if !tasks.is_empty() {
-        children.push(Element::parent("documentcounts", tasks.iter().map(document_count).collect()));
-    }
-    if !fetch_action.is_empty() {
-        children.push(Element::text("fetchaction", fetch_action.clone()));
-    }
+    children.extend(results::elements(report));
     if *status == Status::Queued {
         children.push(Element::value("priority", *priority));
     }
     children.push(Element::value("token", token));
     Element::parent("action", children)
-}
-
-/// Every counter that a crawl has, zeros too, in alphabetical order with the task's name among them: readers of the
-/// old form look for each, and the new form allows it.
-fn document_count(counts: &Counts) -> Element {
-    let before = counts.values.iter().filter(|(name, _)| *name < "task");
-    let after = counts.values.iter().filter(|(name, _)| *name > "task");
-    let element = before
-        .fold(Element::empty("documentcount"), |element, (name, value)| element.attribute(*name, value.to_string()));
-    let element = element.attribute("task", counts.task.clone());
-    after.fold(element, |element, (name, value)| element.attribute(*name, value.to_string()))
 }
 
 /// What a command answers of each action that it touched.
@@ -93,17 +76,4 @@ fn command_failure(error: CommandError) -> Failure {
         _ => ErrorCode::ParamInvalid,
     };
     Failure::new(code, error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_the_task_stands_among_its_counters_by_the_alphabet() {
-        let counts = crate::action::TaskCounts::new("docs").snapshot();
-        let element = format!("{:?}", document_count(&counts));
-        let (seen, task, unchanged) = (element.find("seen"), element.find("task"), element.find("unchanged"));
-        assert!(seen < task && task < unchanged, "{element}");
-    }
 }
