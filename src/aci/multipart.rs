@@ -1,5 +1,6 @@
 //! `multipart/form-data` bodies (RFC 7578), as curl's `-F` and some client libraries send parameters. Pure.
 
+use encoding_rs::{Encoding, UTF_8};
 use memchr::{memchr, memmem};
 
 /// Headers of one part; clients send two or three.
@@ -12,7 +13,8 @@ pub(super) fn boundary(content_type: &str) -> Option<String> {
     (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 
-/// The name and the value of each part, a file's content being its value; what is no UTF-8 in them is replaced.
+/// The name and the value of each part, a file's content being its value. A part is in the charset that its type names,
+/// or that a part called `_charset_` before it names (RFC 7578 4.6), or in UTF-8; what is none of it is replaced.
 /// Yields `Err` once, with what is wrong, where the body does not follow the form.
 pub(super) fn parts(body: &[u8], boundary: &str) -> impl Iterator<Item = Result<(String, String), &'static str>> {
     let delimiter = format!("\r\n--{boundary}");
@@ -23,33 +25,54 @@ pub(super) fn parts(body: &[u8], boundary: &str) -> impl Iterator<Item = Result<
     } else {
         memmem::find(body, delimiter.as_bytes()).map(|at| &body[at + delimiter.len()..])
     };
-    let mut is_over = false;
+    let (mut is_over, mut default_charset) = (false, UTF_8);
     std::iter::from_fn(move || {
-        if is_over || rest.is_some_and(|rest| rest.starts_with(b"--")) {
-            return None;
+        loop {
+            if is_over || rest.is_some_and(|rest| rest.starts_with(b"--")) {
+                return None;
+            }
+            let part = rest.ok_or("a boundary is missing").and_then(|after| {
+                let end = memmem::find(after, delimiter.as_bytes()).ok_or("the closing boundary is missing")?;
+                rest = Some(&after[end + delimiter.len()..]);
+                part(&after[..end], default_charset)
+            });
+            match part {
+                Ok((name, label)) if name == "_charset_" => {
+                    default_charset = Encoding::for_label(label.trim().as_bytes()).unwrap_or(default_charset);
+                }
+                part => {
+                    is_over = part.is_err();
+                    return Some(part);
+                }
+            }
         }
-        let part = rest.ok_or("a boundary is missing").and_then(|after| {
-            let end = memmem::find(after, delimiter.as_bytes()).ok_or("the closing boundary is missing")?;
-            rest = Some(&after[end + delimiter.len()..]);
-            part(&after[..end])
-        });
-        is_over = part.is_err();
-        Some(part)
     })
 }
 
 /// Reads one part from behind its delimiter: white space and a line end, headers, an empty line, the content.
-fn part(bytes: &[u8]) -> Result<(String, String), &'static str> {
+fn part(bytes: &[u8], default_charset: &'static Encoding) -> Result<(String, String), &'static str> {
     let line_end = memchr(b'\n', bytes).filter(|end| bytes[..*end].trim_ascii().is_empty());
     let bytes = line_end.map(|end| &bytes[end + 1..]).ok_or("a boundary does not end its line")?;
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let Ok(httparse::Status::Complete((content_at, headers))) = httparse::parse_headers(bytes, &mut headers) else {
         return Err("the headers of a part are malformed");
     };
-    let disposition = headers.iter().find(|header| header.name.eq_ignore_ascii_case("Content-Disposition"));
-    let disposition = disposition.map(|header| String::from_utf8_lossy(header.value));
-    let name = disposition.and_then(|value| parameter(&value, "name")).ok_or("a part has no name")?;
-    Ok((name, String::from_utf8_lossy(&bytes[content_at..]).into_owned()))
+    let value = |name: &str| {
+        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        header.map(|header| String::from_utf8_lossy(header.value))
+    };
+    let name = value("Content-Disposition").and_then(|value| parameter(&value, "name")).ok_or("a part has no name")?;
+    // No client that sends over HTTP has a reason for the others (RFC 7578 4.7).
+    let encoding = value("Content-Transfer-Encoding").unwrap_or_default();
+    if !["", "7bit", "8bit", "binary"].contains(&encoding.trim().to_ascii_lowercase().as_str()) {
+        return Err("a part has a Content-Transfer-Encoding other than 7bit, 8bit or binary");
+    }
+    let charset = match value("Content-Type").and_then(|value| parameter(&value, "charset")) {
+        Some(label) => Encoding::for_label(label.as_bytes()).ok_or("a part has an unknown charset")?,
+        None => default_charset,
+    };
+    let (text, _) = charset.decode_without_bom_handling(&bytes[content_at..]);
+    Ok((name, text.into_owned()))
 }
 
 /// The parameter `name` of a header value such as `form-data; name="a;b"; filename=c`, unquoted.
@@ -108,6 +131,31 @@ mod tests {
         assert_eq!(read(body), Ok(expected.clone()));
         assert_eq!(read(&format!("preamble\r\n{body}")), Ok(expected));
         assert_eq!(read("--xyz--\r\n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn each_part_is_read_in_its_own_charset() {
+        let part = |name: &str, kind: &str, content: &[u8]| {
+            let head = format!("--xyz\r\nContent-Disposition: form-data; name={name}\r\n{kind}\r\n");
+            [head.as_bytes(), content, b"\r\n"].concat()
+        };
+        let latin = "Content-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n";
+        let body = [
+            part("a", latin, b"f\xFCr"),
+            part("b", "Content-Type: text/plain; charset=\"UTF-16LE\"\r\n", b"\xFC\0"),
+            part("c", "", "für".as_bytes()),
+            part("_charset_", "", b"windows-1252"),
+            part("d", "Content-Type: text/plain\r\n", b"\x80"),
+            part("e", "Content-Type: application/octet-stream; charset=utf-8\r\n", b"\xFF"),
+            b"--xyz--".to_vec(),
+        ];
+        let read: Result<Vec<_>, _> = parts(&body.concat(), "xyz").collect();
+        let expected = [("a", "für"), ("b", "ü"), ("c", "für"), ("d", "€"), ("e", "\u{FFFD}")];
+        assert_eq!(read, Ok(owned(&expected)));
+        for kind in ["Content-Type: text/plain; charset=klingon\r\n", "Content-Transfer-Encoding: base64\r\n"] {
+            let body = [part("a", kind, b"x"), b"--xyz--".to_vec()].concat();
+            assert!(parts(&body, "xyz").any(|part| part.is_err()), "{kind}");
+        }
     }
 
     #[test]
