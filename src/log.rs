@@ -5,9 +5,13 @@
 //! once on stderr, tries again now and then, and says when it works again.
 //!
 //! A line (aci.md 3.10) is `DD/MM/YYYY HH:MM:SS [thread] 30-Normal: message`. The reference shows the numbers of
-//! Always (00), Normal (30) and Error (70); the others are chosen to lie between them in the order of gravity.
+//! Always (00), Normal (30) and Error (70); the others are chosen to lie between them in the order of gravity. A line
+//! that belongs to a request with an `ActionID`, or to its action, ends in ` {ActionID}`.
 
 mod file;
+mod scope;
+
+pub use scope::ActionIdScope;
 
 use crate::action::FromParam;
 use crate::time::Moment;
@@ -227,6 +231,12 @@ fn line(now: Moment, thread: &str, level: Level, message: fmt::Arguments<'_>) ->
     // An error is the message's end at its greatest length, or of a value that cannot print itself.
     if safe.write_fmt(message).is_err() {
         text.push_str(" ...");
+    }
+    if let Some(action_id) = ActionIdScope::current() {
+        text.push_str(" {");
+        // It is short, and a client's: the limit is not met, and control characters are escaped.
+        let _ = Safe { bytes_left: MESSAGE_BYTES_MAX, text: &mut text }.write_str(&action_id);
+        text.push('}');
     }
     text.push('\n');
     text

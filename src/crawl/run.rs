@@ -9,6 +9,7 @@ use super::visitor::{self, Done, Errand, Failure, LINKS_BETWEEN_LOOKS, Moved, Ou
 use super::{Change, Delivery, Entries, LinkGuard, Settings, Verdict};
 use crate::action::TaskCounts;
 use crate::client::Client;
+use crate::log::ActionIdScope;
 use crate::stop::{StopFlag, Stopped};
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use sitemaps::SitemapQueue;
@@ -86,12 +87,17 @@ pub fn crawl(
         // Both hold whatever is in flight, so neither end ever waits to send.
         let (errands, errands_in) = bounded(in_flight_max);
         let (done_out, done) = bounded(in_flight_max);
+        let action_id = ActionIdScope::current();
         for number in 0..visitors {
             let (client, errands_in, done_out) = (client.clone(), errands_in.clone(), done_out.clone());
+            let action_id = action_id.clone();
             thread::Builder::new()
                 .name(format!("visit-{number}"))
                 .stack_size(VISITOR_STACK_BYTES)
-                .spawn_scoped(scope, move || visitor::visit_all(settings, &client, stop, ids, &errands_in, &done_out))
+                .spawn_scoped(scope, move || {
+                    let _scope = ActionIdScope::enter(action_id.as_deref());
+                    visitor::visit_all(settings, &client, stop, ids, &errands_in, &done_out);
+                })
                 .map_err(CrawlError::Thread)?;
         }
         drop((errands_in, done_out));

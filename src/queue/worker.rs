@@ -7,6 +7,7 @@ use super::record::Record;
 use super::table::{Outcome, Taken};
 use super::{Perform, PerformError, Running, Shared, StoreError};
 use crate::action::{Params, Status};
+use crate::log::ActionIdScope;
 use crate::stop::Stopped;
 use crate::time::Moment;
 use crossbeam_channel::select;
@@ -37,8 +38,10 @@ pub(super) fn work(shared: &Shared, perform: &Perform) {
         };
         // What follows it in the queue may be free to run as well, and its submission woke only one worker.
         shared.wake();
+        let params = Params::from_form(&taken.record.params);
+        let _scope = ActionIdScope::enter(params.get("ActionID"));
         if start(shared, &taken, &mut retry) {
-            let outcome = run(&taken, perform);
+            let outcome = run(&taken, params, perform);
             settle(shared, &taken, outcome);
         }
     }
@@ -88,10 +91,10 @@ fn is_fresh(started: &Record) -> bool {
     started.attempts == 1 && waited_ms.is_some_and(|ms| (0..FRESH_MS).contains(&ms))
 }
 
-fn run(action: &Taken, perform: &Perform) -> Outcome {
+fn run(action: &Taken, params: Params, perform: &Perform) -> Outcome {
     let running = Running {
         token: action.record.token.clone(),
-        params: Params::from_form(&action.record.params),
+        params,
         attempt: action.record.attempts,
         stop: action.stop.clone(),
         live: Arc::clone(&action.live),
@@ -200,7 +203,7 @@ mod tests {
         queue.stop(Some(&token))?;
         assert!(start(shared, &action, &mut retry));
         let untouched: Perform = Arc::new(|_| unreachable!("it was asked to stop"));
-        settle(shared, &action, run(&action, &untouched));
+        settle(shared, &action, run(&action, Params::default(), &untouched));
         assert_eq!((status(), retry.0), (Some(Status::Stopped), RETRY_FIRST));
         Ok(())
     }
