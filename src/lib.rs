@@ -13,7 +13,7 @@
 //! | [`fetchaction`] | what `action=fetch` does |
 //! | [`crawl`] | one crawl: frontier, visitors, robots, pages, and the datastore of what a task knows |
 //! | [`ingest`] | documents and the targets that take them |
-//! | [`action`], [`client`], [`log`], [`stop`], [`time`], [`url`] | base values and tools, which know no subsystem |
+//! | [`action`], [`client`], [`log`], [`stop`], [`time`], [`url`], [`wildcard`] | base values and tools, which know no subsystem |
 //!
 //! Arrows point down only: `server` uses `aci`, `queue`, `fetchaction` and `config`; `fetchaction` uses `crawl` and
 //! `ingest`; everything uses the base. Siblings never import each other; they meet as function values that
@@ -33,3 +33,4 @@ pub mod server;
 pub mod stop;
 pub mod time;
 pub mod url;
+pub mod wildcard;

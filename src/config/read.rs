@@ -2,6 +2,7 @@
 
 use super::ini::{Entry, Ini, IniError, Origin};
 use super::line::{Include, Line, Part};
+use crate::wildcard;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -121,7 +122,7 @@ impl Reader {
             Part::Parameter { section, parameter, default } => {
                 let included = self.read_all(&name, &bytes)?;
                 let found: Vec<Entry> = included.section(section).map_or(Vec::new(), |section| {
-                    section.entries().filter(|entry| matches(parameter, &entry.name)).cloned().collect()
+                    section.entries().filter(|entry| wildcard::matches(parameter, &entry.name)).cloned().collect()
                 });
                 target.warn_all(&included);
                 match (found.is_empty(), default) {
@@ -228,34 +229,6 @@ fn same_file(one: &Origin, other: &Origin) -> bool {
     matches!((one, other), (Origin::Line { file: one, .. }, Origin::Line { file: other, .. }) if one == other)
 }
 
-/// Whether `name` is what `pattern` says, ignoring case: `*` is any text, `?` any one character.
-fn matches(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().map(|c| c.to_ascii_lowercase()).collect();
-    let name: Vec<char> = name.chars().map(|c| c.to_ascii_lowercase()).collect();
-    let (mut p, mut n) = (0, 0);
-    // The last star, and how much of the name it was given: the only point worth going back to.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => {
-                let Some((at, given)) = star else { return false };
-                star = Some((at, given + 1));
-                p = at + 1;
-                n = given + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
-
 /// At most one byte more than [`FILE_BYTES_MAX`], so that too large a file shows.
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     // Asked before opening: opening a pipe would wait for its other end.
@@ -282,23 +255,4 @@ fn canonical(path: &Path) -> PathBuf {
 
 fn display(path: &Path) -> String {
     path.display().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_as_shells_do() {
-        let cases =
-            [("*", "", true), ("ssl*", "SSLMethod", true), ("*method", "SSLMethod", true), ("s?l", "ssl", true)];
-        for (pattern, name, is_match) in cases {
-            assert_eq!(matches(pattern, name), is_match, "{pattern} {name}");
-        }
-        for (pattern, name) in [("?", ""), ("ssl", "ssl1"), ("a*b*c", "a-c-b"), ("*x", "y")] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
-        }
-        // Not exponential in its stars.
-        assert!(!matches(&"*a".repeat(200), &"a".repeat(150)));
-    }
 }

@@ -4,6 +4,7 @@ use super::Answers;
 use crate::aci::{Element, FetchAction};
 use crate::fetchaction::TaskInfo;
 use crate::time::Moment;
+use crate::wildcard;
 
 /// What `GetVersion` and `GetStatus` call this product.
 const PRODUCT: &str = "Web Connector";
@@ -69,9 +70,9 @@ impl Answers {
         ]
     }
 
-    /// web-connector.md 1.1. A filter names its task or action whole, with `*` for any characters.
+    /// web-connector.md 1.1. A filter names its task or action whole, with `*` for any characters and `?` for one.
     pub(super) fn task_list(&self, match_name: Option<&str>, match_action: Option<&str>) -> Vec<Element> {
-        let matches = |pattern: Option<&str>, text: &str| pattern.is_none_or(|pattern| wildcard(pattern, text));
+        let matches = |pattern: Option<&str>, text: &str| pattern.is_none_or(|pattern| wildcard::matches(pattern, text));
         let action = "SYNCHRONIZE";
         let tasks = self.fetch.tasks().into_iter();
         let tasks = tasks.filter(|task| matches(match_name, &task.name) && matches(match_action, action));
@@ -96,45 +97,9 @@ fn in_words(seconds: i64) -> String {
     format!("{days} days, {hours} hours, {minutes} mins, {} secs", seconds % 60)
 }
 
-/// Whether `text` is `pattern`, in which `*` stands for any characters; in any case.
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
-        return false;
-    };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else {
-        return rest.is_empty();
-    };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wildcard_stands_for_any_characters() {
-        let cases = [
-            ("docs", "DOCS", true),
-            ("doc", "DOCS", false),
-            ("*", "", true),
-            ("d*s", "DOCS", true),
-            ("d*x", "DOCS", false),
-            ("*o*c*", "DOCS", true),
-            ("*cs*s", "DOCS", false),
-        ];
-        for (pattern, text, expected) in cases {
-            assert_eq!(wildcard(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn time_is_told_in_words() {
