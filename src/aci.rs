@@ -22,6 +22,7 @@ mod lines;
 mod listener;
 mod multipart;
 mod private;
+mod queueaction;
 mod refusal;
 mod render;
 mod reply;
@@ -30,8 +31,9 @@ mod request;
 mod tests;
 
 pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS};
+pub use queueaction::{QueueAction, QueueCommand, Which};
 pub use reply::{Element, ErrorCode, Failure, Raw, Reply};
-pub use request::{FetchAction, FetchRequest, QueueAction, Request, ServiceRequest};
+pub use request::{FetchAction, FetchRequest, Request, ServiceRequest};
 
 use crate::stop::StopFlag;
 use budget::Budget;

@@ -3,14 +3,18 @@
 //! Knows no subsystem: `aci` prints these, `queue` keeps them, `fetchaction` fills them.
 
 mod counts;
+mod filter;
 mod params;
 mod results;
+mod secrets;
 mod status;
 mod token;
 
-pub use counts::{Counts, Live, Report, TaskCounts};
+pub use counts::{Counts, Live, Report, Stage, TaskCounts};
+pub use filter::{Filter, Query, SortBy, SortOrder, Span, States};
 pub use params::{BadParam, FromParam, Params, Problem};
 pub use results::{DocumentResult, Listed, Listing, Results, Subject};
+pub use secrets::is_secret;
 pub use status::{Event, Status};
 pub use token::{Token, TokenHost};
 

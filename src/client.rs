@@ -14,6 +14,7 @@ mod tests;
 pub use error::{ClientError, Phase};
 pub use response::{Headers, Response};
 
+use crate::pause::PauseGate;
 use crate::stop::StopFlag;
 use ::url::Url;
 use error::Stale;
@@ -85,6 +86,8 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     agent: Agent,
     stop: StopFlag,
+    /// Open, unless the client was made with another one.
+    pause: PauseGate,
     user_agent: HeaderValue,
     page_timeout: Duration,
     body_bytes_max: u64,
@@ -92,7 +95,26 @@ struct Inner {
 
 impl Client {
     pub fn new(settings: &Settings, stop: &StopFlag) -> Client {
-        Client::with_names(settings, stop, Names::system())
+        Client::with_names(settings, stop, &PauseGate::default(), Names::system())
+    }
+
+    /// A client whose requests wait while `pause` is closed. The time of a request begins when it may leave.
+    pub fn paused_by(settings: &Settings, stop: &StopFlag, pause: &PauseGate) -> Client {
+        Client::with_names(settings, stop, pause, Names::system())
+    }
+
+    /// The same client with another limit for bodies; it shares the connections.
+    #[must_use]
+    pub fn with_body_bytes_max(&self, body_bytes_max: u64) -> Client {
+        let Inner { agent, stop, pause, user_agent, page_timeout, .. } = &*self.0;
+        Client(Arc::new(Inner {
+            agent: agent.clone(),
+            stop: stop.clone(),
+            pause: pause.clone(),
+            user_agent: user_agent.clone(),
+            page_timeout: *page_timeout,
+            body_bytes_max,
+        }))
     }
 
     /// Asks for `url`. Any status is a response, redirects too.
@@ -119,7 +141,7 @@ impl Client {
         self.0.perform(&Method::POST, url, &fields, body)
     }
 
-    fn with_names(settings: &Settings, stop: &StopFlag, names: Arc<Names>) -> Client {
+    fn with_names(settings: &Settings, stop: &StopFlag, pause: &PauseGate, names: Arc<Names>) -> Client {
         let connect_timeout = settings.connect_timeout.min(TIMEOUT_MAX);
         let page_timeout = settings.page_timeout.min(TIMEOUT_MAX);
         let config = Agent::config_builder()
@@ -142,6 +164,7 @@ impl Client {
         Client(Arc::new(Inner {
             agent: Agent::with_parts(config, connector, resolver),
             stop: stop.clone(),
+            pause: pause.clone(),
             user_agent: HeaderValue::from_bytes(user_agent.as_bytes())
                 .expect("any text without control characters can be a header's value"),
             page_timeout,
@@ -153,7 +176,7 @@ impl Client {
 impl Inner {
     fn perform(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
         let stopped = |_| ClientError::Stopped;
-        self.stop.check().map_err(stopped)?;
+        self.pause.pass(&self.stop).map_err(stopped)?;
         let result = self.exchange(method, url, fields, body);
         // Asked before anything is believed: a shut down socket ends like a server that has said all it had to say.
         self.stop.check().map_err(stopped)?;

@@ -29,6 +29,7 @@ use self::synchronize::TaskError;
 use crate::action::{Live, Params, Token};
 use crate::config::Ini;
 use crate::ingest;
+use crate::pause::PauseGate;
 use crate::stop::StopFlag;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,10 +68,11 @@ enum Work {
     Purge(Box<Task>),
 }
 
-/// Whose action is performed, and how it is watched and stopped.
+/// Whose action is performed, and how it is watched, paused and stopped.
 pub struct Performance<'a> {
     pub token: &'a Token,
     pub stop: &'a StopFlag,
+    pub pause: &'a PauseGate,
     pub live: &'a Live,
 }
 
@@ -154,11 +156,13 @@ impl FetchActions {
         performance.live.set_fetch_action(plan.fetch_action());
         match plan.0 {
             Work::Synchronize(tasks) => {
+                performance.live.plan(tasks.iter().map(|task| task.name.as_str()));
                 let each =
                     tasks.iter().map(|task| (task, || synchronize::synchronize(&self.settings, task, performance)));
                 self.each_task(each, performance)
             }
             Work::Resend(groups) => {
+                performance.live.plan(groups.iter().map(|group| group.task.name.as_str()));
                 let each =
                     groups.iter().map(|group| (&group.task, || resend::resend(&self.settings, group, performance)));
                 self.each_task(each, performance)
@@ -177,7 +181,7 @@ impl FetchActions {
     ) -> Result<(), FetchError> {
         let mut failures = Vec::new();
         for (task, perform) in tasks {
-            performance.stop.check().map_err(|_| FetchError::Stopped)?;
+            performance.pause.pass(performance.stop).map_err(|_| FetchError::Stopped)?;
             self.tasks.started(&task.name, &task.datastore);
             let performed = perform();
             self.tasks.finished(&task.name);

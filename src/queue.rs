@@ -14,6 +14,12 @@
 //! | after a take, before its commit | it queued, no attempt counted (*) | may have seen Processing |
 //! | after that commit, before the end's | it Processing: queued again, or Error after `attempts_max` | saw Processing |
 //! | after the end's commit | how it ended | may have seen Processing, and never another end |
+//! | in a command, before its commit | everything as before it | got no answer, and has seen nothing of it |
+//! | after that commit, before the answer | what the command has made of it | got no answer |
+//!
+//! A command is one commit, however many actions it changes. A paused action stays paused, in its worker's place and with
+//! its claims, and a paused queue stays paused. What ran in a paused queue, because it was resumed by itself, is queued
+//! again like everything that ran, and waits there: a start of the process is no reason to start what the pause forbids.
 //!
 //! (*) Nothing of it had run, unless it was submitted less than a second before: then it is started beside the commit.
 //!
@@ -26,12 +32,17 @@
 //! One, around the table; it covers assignments only. Store, flags and the perform function are called outside of it, and
 //! lists are copied as references under it and turned to snapshots after. Readers never wait for a disk.
 //!
+//! From the decision on a change to its commit the action is marked as changing; who wants to change it as well, another
+//! command or its own end, waits until that is over. So changes of one action reach the store one after the other.
+//!
 //! # Threads
 //!
 //! `queue-store` from [`Queue::open`] on, `fetch-N` from [`Queue::start`] on (N from 1; named after the queue). All are
 //! joined by [`Queue::join`], or when the queue is dropped.
 
+mod commands;
 mod database;
+mod listing;
 mod record;
 mod store;
 mod table;
@@ -41,13 +52,14 @@ mod worker;
 pub use database::QueueError;
 pub use store::StoreError;
 
-use crate::action::{Live, Params, QueueName, Report, Status, Token, TokenHost};
+use crate::action::{Live, Params, Query, QueueName, Report, Stage, Status, Token, TokenHost};
+use crate::pause::PauseGate;
 use crate::stop::StopFlag;
 use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use database::{Database, Write};
 use log::{error, info};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use record::{Record, View, claims_of};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -56,7 +68,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use store::Store;
-use table::{Limits, Refusal, Reservation, StopAsked, Table};
+use table::{Limits, Refusal, Reservation, Table};
 use uuid::Uuid;
 
 /// Most bytes of parameters, as a form, that all waiting actions may have together: they are held in memory.
@@ -94,6 +106,8 @@ pub struct Running {
     pub attempt: u32,
     /// Set by a client's stop and by a shutdown.
     pub stop: StopFlag,
+    /// Closed while a client has the action paused. Nothing is to be begun before it has been passed.
+    pub pause: PauseGate,
     /// What `QueueInfo` shows while it runs, and keeps after.
     pub live: Arc<Live>,
 }
@@ -131,6 +145,20 @@ pub struct Snapshot {
     pub error: Option<String>,
     /// Counts of this moment if it is running.
     pub report: Report,
+    /// How far it is with each task section; none unless it is running.
+    pub stages: Vec<Stage>,
+}
+
+/// The queue as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// No queued action is started.
+    pub is_paused: bool,
+    pub queued: usize,
+    /// Paused actions too: each holds a worker.
+    pub running: usize,
+    /// However they ended, as long as they are remembered.
+    pub ended: usize,
 }
 
 /// Why an action was not accepted. No token was issued.
@@ -158,12 +186,35 @@ pub enum CommandError {
     Running(Token),
     #[error("the action {token} has already ended, with the status {status}")]
     Ended { token: Token, status: Status },
-    /// Another command is just ending the action.
+    /// Its end is on the way to the store.
     #[error("the action {token} is about to end with the status {status}")]
     Ending { token: Token, status: Status },
-    /// The action stays queued.
+    #[error("the action {0} has started; only the priority of a queued action can be changed")]
+    Started(Token),
+    #[error(
+        "the action {0} is queued and has not started; only a running action can be paused, or the whole queue, \
+         without a token"
+    )]
+    NotStarted(Token),
+    #[error(
+        "the action {token} is {status}; only an ended action can be deleted, use QueueAction=Cancel or Stop before"
+    )]
+    NotEnded { token: Token, status: Status },
+    /// Other commands have kept it waiting for too long: the disk does not answer.
+    #[error("another command is being recorded and has not come to its end; try again later")]
+    Busy,
+    /// Nothing has changed, but for running actions that were asked to stop.
     #[error(transparent)]
     Store(StoreError),
+}
+
+/// Why an action was not queued once more.
+#[derive(Debug, thiserror::Error)]
+pub enum DuplicateError {
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
 }
 
 /// A durable queue and its workers.
@@ -176,6 +227,8 @@ pub struct Queue {
 struct Shared {
     settings: Settings,
     table: Mutex<Table>,
+    /// Told when an action that was changing does so no more.
+    changed: Condvar,
     store: Store,
     /// Full if every worker has a reason to look: nobody waits to put one more in.
     waker: Sender<()>,
@@ -194,26 +247,30 @@ impl Shared {
 
 impl Queue {
     /// Opens the queue's store, or makes it, and takes up what the last process left: what it was running is queued
-    /// again in its old place, or has ended as Error after its last attempt.
+    /// again in its old place, or has ended as Error after its last attempt; what was paused is paused.
     pub fn open(settings: Settings) -> Result<Queue, QueueError> {
         make_directory(&settings.directory)
             .map_err(|source| QueueError::Directory { path: settings.directory.clone(), source })?;
         let path = settings.directory.join(format!("{}.db", settings.queue.as_str().to_ascii_lowercase()));
-        let (mut database, records) = Database::open(&path)?;
-        let mut table = Table::new(Limits {
+        let (mut database, kept) = Database::open(&path)?;
+        let limits = Limits {
             waiting: settings.waiting_max,
             waiting_bytes: WAITING_BYTES_MAX,
             ended: settings.ended_max,
             ended_age: settings.ended_age_max,
             ended_bytes: ENDED_BYTES_MAX,
-        });
+        };
+        let mut table = Table::new(limits, kept.is_paused);
+        if kept.is_paused {
+            info!(target: "action", "The queue is paused: no action is started until QueueAction=Resume");
+        }
         let now = Moment::now();
         let mut writes = Vec::new();
-        for record in records {
+        for record in kept.records {
             let revived = record.revived(settings.attempts_max, now);
             if let Some(revived) = &revived {
                 info!(target: "action", "Action of the last process is {} [{}]", revived.status, revived.token);
-                writes.push(Write { put: Arc::new(revived.clone()), forget: Vec::new() });
+                writes.push(Write::put(&Arc::new(revived.clone())));
             }
             let record = revived.unwrap_or(record);
             let id = record.id;
@@ -228,11 +285,13 @@ impl Queue {
 
         let (waker, woken) = bounded(settings.workers.max(1));
         let store = Store::start(database)?;
-        let shared = Shared { settings, table: Mutex::new(table), store, waker, woken, closing: StopFlag::new() };
+        let (table, changed, closing) = (Mutex::new(table), Condvar::new(), StopFlag::new());
+        let shared = Shared { settings, table, changed, store, waker, woken, closing };
         Ok(Queue { shared: Arc::new(shared), workers: Mutex::default() })
     }
 
-    /// Starts the workers, which perform every action by `perform`. Called once: a second call panics.
+    /// Starts the workers, which perform every action by `perform`. Paused actions of the last process have their workers
+    /// when this returns. Called once: a second call panics.
     ///
     /// On an error, the workers that could be started work.
     pub fn start(&self, perform: &Perform) -> Result<(), QueueError> {
@@ -240,7 +299,8 @@ impl Queue {
         for number in 1..=self.shared.settings.workers {
             let name = format!("{}-{number}", self.shared.settings.queue.as_str().to_ascii_lowercase());
             let (shared, perform) = (Arc::clone(&self.shared), Arc::clone(perform));
-            let worker = thread::Builder::new().name(name).spawn(move || worker::work(&shared, &perform));
+            let parked = shared.table.lock().take_parked();
+            let worker = thread::Builder::new().name(name).spawn(move || worker::work(&shared, &perform, parked));
             self.workers.lock().push(worker.map_err(QueueError::Thread)?);
         }
         Ok(())
@@ -265,7 +325,7 @@ impl Queue {
             error: None,
             report: Report::default(),
         });
-        if let Err(failure) = self.shared.store.commit(Write { put: Arc::clone(&record), forget: Vec::new() }) {
+        if let Err(failure) = self.shared.store.commit(Write::put(&record)) {
             self.shared.table.lock().release(&reservation);
             return Err(match failure {
                 StoreError::Closed => SubmitError::ShuttingDown,
@@ -289,36 +349,42 @@ impl Queue {
 
     /// Every action, the latest queued first; of one millisecond, the latest submitted first.
     pub fn list(&self) -> Vec<Snapshot> {
-        let mut views = self.shared.table.lock().list();
-        views.sort_unstable_by_key(|view| std::cmp::Reverse((view.record.queued_at, view.record.id)));
-        views.iter().map(View::snapshot).collect()
+        self.find(&Query::default())
     }
 
-    /// Ends a queued action as Cancelled. Returns when that is durable.
-    pub fn cancel(&self, token: &Token) -> Result<Snapshot, CommandError> {
-        let record = self.shared.table.lock().cancel(token, Moment::now())?;
-        self.leave(record)
+    /// The actions that `query` asks for. However many there are, only what is told is copied.
+    pub fn find(&self, query: &Query) -> Vec<Snapshot> {
+        let views = self.shared.table.lock().list();
+        listing::arrange(views, query).iter().map(View::snapshot).collect()
     }
 
-    /// Asks the running action, or without a token every running one, to stop, and returns at once; they end as
-    /// Stopped when they have seen it, or as what they were about to end as. A queued one, if named, ends as Stopped
-    /// without having run.
-    pub fn stop(&self, token: Option<&Token>) -> Result<Vec<Snapshot>, CommandError> {
-        let asked = match token {
-            None => self.shared.table.lock().stop_running(),
-            Some(token) => {
-                let asked = self.shared.table.lock().stop(token, Moment::now())?;
-                match asked {
-                    StopAsked::Leaving(record) => return Ok(vec![self.leave(record)?]),
-                    StopAsked::Running(flag, view) => vec![(flag, view)],
-                }
-            }
+    /// As [`Queue::find`], among this one action.
+    pub fn find_one(&self, token: &Token, query: &Query) -> Result<Vec<Snapshot>, CommandError> {
+        let view = self.shared.table.lock().get(token);
+        let view = view.ok_or_else(|| CommandError::UnknownToken(token.clone()))?;
+        Ok(listing::arrange(vec![view], query).iter().map(View::snapshot).collect())
+    }
+
+    /// The parameters with which an action that has not ended was submitted.
+    pub fn parameters(&self, token: &Token) -> Result<Params, CommandError> {
+        Ok(Params::from_form(&self.not_ended(token)?.params))
+    }
+
+    /// The parameters of every action that has not ended, the latest queued first.
+    pub fn all_parameters(&self) -> Vec<(Token, Params)> {
+        let views = self.shared.table.lock().list();
+        let views = listing::arrange(views, &Query::default());
+        let pending = views.iter().filter(|view| !view.record.status.is_end());
+        pending.map(|view| (view.record.token.clone(), Params::from_form(&view.record.params))).collect()
+    }
+
+    pub fn state(&self) -> State {
+        let (is_paused, numbers) = {
+            let table = self.shared.table.lock();
+            (table.is_paused(), table.numbers())
         };
-        for (flag, view) in &asked {
-            info!(target: "action", "Action asked to stop [{}]", view.record.token);
-            flag.set();
-        }
-        Ok(asked.iter().map(|(_, view)| view.snapshot()).collect())
+        let table::Numbers { queued, running, ended } = numbers;
+        State { is_paused, queued, running, ended }
     }
 
     /// Accepts and starts no more actions and asks the running ones to stop. Returns at once; status is answered as before.
@@ -366,22 +432,13 @@ impl Queue {
         }
     }
 
-    /// Commits and publishes the end of an action that was taken out of the waiting ones.
-    fn leave(&self, record: Record) -> Result<Snapshot, CommandError> {
-        let record = Arc::new(record);
-        let forget = self.shared.table.lock().take_forgotten();
-        let write = Write { put: Arc::clone(&record), forget };
-        if let Err(failure) = self.shared.store.commit(write.clone()) {
-            self.shared.table.lock().abandon(record.id, write.forget);
-            self.shared.wake();
-            error!(target: "action", "Action stays queued: {failure} [{}]", record.token);
-            return Err(CommandError::Store(failure));
+    fn not_ended(&self, token: &Token) -> Result<Arc<Record>, CommandError> {
+        let view = self.shared.table.lock().get(token);
+        let record = view.ok_or_else(|| CommandError::UnknownToken(token.clone()))?.record;
+        if record.status.is_end() {
+            return Err(CommandError::Ended { token: token.clone(), status: record.status });
         }
-        let view = View { record: Arc::clone(&record), live: None };
-        self.shared.table.lock().publish(&record, Moment::now());
-        let snapshot = view.snapshot();
-        info!(target: "action", "Action ended as {} [{}]", snapshot.status, snapshot.token);
-        Ok(snapshot)
+        Ok(record)
     }
 }
 

@@ -164,7 +164,8 @@ pub fn ingest_format(format: config::Format) -> ingest::Format {
 }
 
 fn perform(fetch: &FetchActions, running: &Running) -> Result<(), PerformError> {
-    let performance = Performance { token: &running.token, stop: &running.stop, live: &running.live };
+    let Running { token, stop, pause, live, .. } = running;
+    let performance = Performance { token, stop, pause, live };
     fetch.perform(&running.params, &performance).map_err(|error| match error {
         FetchError::Stopped => PerformError::Stopped,
         error => PerformError::Failed(error.to_string()),

@@ -2,6 +2,7 @@
 //!
 //! Decisions take a [`Moment`] or an `Instant` as an argument; only the loops around them read a clock.
 
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
@@ -44,7 +45,7 @@ impl Moment {
     pub fn parse_published(text: &str) -> Option<Moment> {
         let text = text.trim();
         let of_day = || {
-            let midnight = text.parse::<jiff::civil::Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
+            let midnight = text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?;
             midnight.timestamp().checked_add(SignedDuration::from_hours(24 + 12)).ok()
         };
         let without_seconds = || {
@@ -74,6 +75,30 @@ impl Moment {
     /// `2023/04/15`, UTC: `DREDATE` in IDX (web-connector.md 5.3).
     pub fn idx_date(self) -> impl fmt::Display {
         self.timestamp().strftime("%Y/%m/%d").to_string()
+    }
+
+    /// Reads a time as clients give it: in the form of [`Moment::queue_date`], `2015-08-17 17:40:49` (or with a `T`),
+    /// `17/08/2015 17:40:49`, each also as a date alone, which is its first moment, all of them local; seconds since
+    /// 1970; or, negative, seconds before `now`. Months are read in any case.
+    pub fn read(text: &str, now: Moment) -> Option<Moment> {
+        const FORMS: [(&str, &str); 4] = [
+            ("%Y-%b-%d %H:%M:%S", "%Y-%b-%d"),
+            ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d"),
+            ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"),
+            ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y"),
+        ];
+        let text = text.trim();
+        if let Ok(seconds) = text.parse::<i64>() {
+            let since = if seconds < 0 { now.0 } else { 0 };
+            return seconds.checked_mul(1000)?.checked_add(since).map(Moment);
+        }
+        let read = |(whole, day): (&str, &str)| {
+            let midnight = || Date::strptime(day, text).ok().map(|date| date.at(0, 0, 0, 0));
+            DateTime::strptime(whole, text).ok().or_else(midnight)
+        };
+        let local = FORMS.into_iter().find_map(read)?;
+        // A time that the clocks skip or repeat is read as the rules of the time zone have it.
+        Some(Moment(local.to_zoned(TimeZone::system()).ok()?.timestamp().as_millisecond()))
     }
 
     fn local(self, format: &str) -> String {
@@ -113,6 +138,38 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(Moment::parse_published(text).map(Moment::epoch_ms), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_read_in_every_form_that_is_printed_and_some_more() {
+        let date = jiff::civil::date(2015, 8, 7);
+        let ms =
+            |time: DateTime| time.to_zoned(TimeZone::system()).map_or(0, |zoned| zoned.timestamp().as_millisecond());
+        let (at, midnight) = (Some(ms(date.at(17, 40, 49, 0))), Some(ms(date.at(0, 0, 0, 0))));
+        let cases = [
+            ("2015-Aug-07 17:40:49", at),
+            (" 2015-AUG-07 17:40:49 ", at),
+            ("2015-08-07 17:40:49", at),
+            ("2015-08-07T17:40:49", at),
+            ("07/08/2015 17:40:49", at),
+            ("2015-aug-07", midnight),
+            ("2015-08-07", midnight),
+            ("07/08/2015", midnight),
+            ("0", Some(0)),
+            ("1448031009", Some(1_448_031_009_000)),
+            ("-60", Some(40_000)),
+            ("", None),
+            ("yesterday", None),
+            ("2015-13-07", None),
+            ("2015-08-07 25:00:00", None),
+            ("-9223372036854775807", None),
+        ];
+        let now = Moment::from_epoch_ms(100_000);
+        for (text, expected) in cases {
+            assert_eq!(Moment::read(text, now).map(Moment::epoch_ms), expected, "{text}");
+        }
+        let printed = Moment::from_epoch_ms(1_448_031_009_000);
+        assert_eq!(Moment::read(&printed.queue_date().to_string(), now), Some(printed));
     }
 
     #[test]

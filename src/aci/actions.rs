@@ -1,7 +1,9 @@
 //! The actions of each port as tables: parsing, help and the README go by them.
 
-use super::request::{FetchAction, FetchRequest, QueueAction, Request, ServiceRequest};
+use super::queueaction::{QUEUE_ACTIONS, QueueAction};
+use super::request::{FetchAction, FetchRequest, Request, ServiceRequest};
 use crate::action::{BadParam, Params, QueueName};
+use crate::time::Moment;
 
 /// One action: what a person reads about it, and how its parameters are read.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
             required("FetchAction", "what to do: Synchronize, Collect or Identifiers"),
             optional("TaskSections", "the task sections to process, separated by commas; all of them by default"),
             optional("Config", "a configuration file in base64, whose settings go before those of the running one"),
+            optional("Priority", "a whole number, 0 by default; an action of a higher one starts sooner"),
         ],
         example: "action=Fetch&FetchAction=Synchronize&TaskSections=MyTask1",
         others: Others::Kept,
@@ -77,17 +80,45 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "QueueInfo",
-        summary: "Tells the status of queued, running and ended actions, cancels those that wait, stops those that run",
+        summary: "Tells how queued, running and ended actions stand, and cancels, stops, pauses, resumes, moves, repeats and forgets them",
         params: &[
             required("QueueName", "the queue: Fetch"),
-            required("QueueAction", "GetStatus, Cancel or Stop"),
-            optional("Token", "the action; Cancel needs it, GetStatus and Stop mean the whole queue without it"),
+            required("QueueAction", QUEUE_ACTIONS),
+            optional(
+                "Token",
+                "the action; ChangePriority and Duplicate need it, Cancel and Delete need it or a filter; without it \
+                 GetStatus and GetActionParameters tell of all actions, Stop and Progress mean those that run, \
+                 Pause and Resume the queue",
+            ),
+            optional("Priority", "of ChangePriority, which needs it: the new priority, a whole number"),
+            optional("State", "a filter: only actions with this status; several with commas between"),
+            optional("Queued-After", "a filter: only actions queued at this time or later"),
+            optional("Queued-Before", "a filter: only actions queued at this time or earlier"),
+            optional("Started-After", "a filter: only actions started at this time or later"),
+            optional("Started-Before", "a filter: only actions started at this time or earlier"),
+            optional("Finished-After", "a filter: only actions ended at this time or later"),
+            optional("Finished-Before", "a filter: only actions ended at this time or earlier"),
+            optional("Min-Priority", "a filter: only actions of this priority or a higher one"),
+            optional("Max-Priority", "a filter: only actions of this priority or a lower one"),
+            optional(
+                "Sort-By",
+                "of GetStatus: queue-time (the default), start-time, finish-time, priority or status; what has no such \
+                 time comes last, and what is alike stands by submission",
+            ),
+            optional("Sort-Order", "of GetStatus: descending (the default) or ascending"),
+            optional("MaxResults", "of GetStatus: how many actions are told at most"),
+            optional("Start", "of GetStatus: the number of the first action that is told, from 1"),
+            optional("MaxDepth", "of Progress: 0 tells only of the action, 1 of its task sections too; all by default"),
+            optional("AllStages", "of Progress: TRUE also tells each section that is to come or has ended"),
         ],
         example: "action=QueueInfo&QueueName=Fetch&QueueAction=GetStatus",
         others: Others::Ignored,
         parse: |params| {
             let queue: String = params.required("QueueName")?;
-            Ok(Request::QueueInfo { queue: QueueName::new(&queue), action: QueueAction::parse(&params)? })
+            Ok(Request::QueueInfo {
+                queue: QueueName::new(&queue),
+                action: QueueAction::parse(&params, Moment::now())?,
+            })
         },
     },
     ActionSpec {

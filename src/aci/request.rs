@@ -4,9 +4,10 @@
 
 use super::actions::ActionSpec;
 use super::form;
+use super::queueaction::QueueAction;
 use super::render::Format;
 use super::reply::{ErrorCode, Failure};
-use crate::action::{BadParam, Params, Problem, QueueName, Token};
+use crate::action::{BadParam, Params, Problem, QueueName};
 
 /// A request that is complete and well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,17 +69,6 @@ pub enum FetchAction {
     View,
 }
 
-/// What `action=QueueInfo` asks of a queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueueAction {
-    /// One action or, without a token, every action of the queue, newest first.
-    GetStatus(Option<Token>),
-    /// Only an action that has not started; a running one is stopped instead.
-    Cancel(Token),
-    /// One action or, without a token, every running action of the queue.
-    Stop(Option<Token>),
-}
-
 /// What the service port is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceRequest {
@@ -114,18 +104,6 @@ impl FetchAction {
         found
             .map(|(kind, _)| kind)
             .ok_or_else(|| BadParam::unreadable("FetchAction", &name, "Synchronize, Collect or Identifiers"))
-    }
-}
-
-impl QueueAction {
-    pub(super) fn parse(params: &Params) -> Result<QueueAction, BadParam> {
-        let name: String = params.required("QueueAction")?;
-        match name.trim().to_ascii_lowercase().as_str() {
-            "getstatus" => Ok(QueueAction::GetStatus(params.optional("Token")?)),
-            "cancel" => Ok(QueueAction::Cancel(params.required("Token")?)),
-            "stop" => Ok(QueueAction::Stop(params.optional("Token")?)),
-            _ => Err(BadParam::unreadable("QueueAction", &name, "GetStatus, Cancel or Stop")),
-        }
     }
 }
 
@@ -191,9 +169,8 @@ fn printed(action: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::actions::{ACI_ACTIONS, SERVICE_ACTIONS};
+    use super::super::queueaction::QueueCommand;
     use super::*;
-
-    const TOKEN: &str = "MTAuMi4xMDUuMzQ6MTIzNDpGRVRDSDoxNDAyOTU3MzY4";
 
     fn parsed(target: &str) -> Result<Request, Failure> {
         parse(ACI_ACTIONS, target, None, b"").request
@@ -201,9 +178,7 @@ mod tests {
 
     #[test]
     fn requests_become_types() {
-        let token = || Token::parse(TOKEN);
         let queue = |action| Ok(Request::QueueInfo { queue: QueueName::fetch(), action });
-        let cancel = token().map(QueueAction::Cancel).expect("the token is a token");
         let tasks = |name: Option<&str>, action: Option<&str>| {
             Ok(Request::TaskList { match_name: name.map(str::to_owned), match_action: action.map(str::to_owned) })
         };
@@ -211,22 +186,17 @@ mod tests {
             ("/action=GetVersion", Ok(Request::GetVersion)),
             ("/a=getstatus", Ok(Request::GetStatus)),
             ("/?a=GETPID&ActionID=x&unknown=1", Ok(Request::GetPid)),
-            ("/action=queueinfo&queuename=fetch&queueaction=GETSTATUS", queue(QueueAction::GetStatus(None))),
-            ("/action=queueinfo&queueaction=getstatus&queuename=Fetch&token=", queue(QueueAction::GetStatus(None))),
-            ("/action=QueueInfo&QueueName=fetch&QueueAction=stop", queue(QueueAction::Stop(None))),
+            ("/action=queueinfo&queueaction=QUEUESTATUS&queuename=fetch", queue(QueueAction::QueueStatus)),
+            (
+                "/action=QueueInfo&QueueName=fetch&QueueAction=stop",
+                queue(QueueAction::Command(QueueCommand::Stop(None))),
+            ),
             ("/action=TaskList", tasks(None, None)),
             ("/action=TaskList&MatchName=A*&matchaction=SYNCHRONIZE", tasks(Some("A*"), Some("SYNCHRONIZE"))),
         ];
         for (target, expected) in table {
             assert_eq!(parsed(target), expected, "{target}");
         }
-        let base = "/action=QueueInfo&QueueName=Fetch";
-        assert_eq!(parsed(&format!("{base}&QueueAction=Cancel&Token={TOKEN}")), queue(cancel));
-        assert_eq!(parsed(&format!("{base}&QueueAction=Stop&Token={TOKEN}")), queue(QueueAction::Stop(token())));
-        assert_eq!(
-            parsed(&format!("{base}&QueueAction=GetStatus&Token={TOKEN}")),
-            queue(QueueAction::GetStatus(token()))
-        );
     }
 
     #[test]
@@ -253,12 +223,8 @@ mod tests {
             ("/action=fetch&fetchaction=wobble", ErrorCode::ParamInvalid, "\"wobble\"; expected is Synchronize"),
             ("/action=queueinfo&queuename=fetch", ErrorCode::ParamMissing, "QueueAction is required"),
             ("/action=queueinfo&queueaction=getstatus", ErrorCode::ParamMissing, "QueueName is required"),
-            (
-                "/action=queueinfo&queuename=fetch&queueaction=jump",
-                ErrorCode::ParamInvalid,
-                "GetStatus, Cancel or Stop",
-            ),
-            ("/action=queueinfo&queuename=fetch&queueaction=cancel", ErrorCode::ParamMissing, "Token is required"),
+            ("/action=queueinfo&queuename=fetch&queueaction=jump", ErrorCode::ParamInvalid, "GetStatus, Cancel, Stop"),
+            ("/action=queueinfo&queuename=fetch&queueaction=duplicate", ErrorCode::ParamMissing, "Token is required"),
             (
                 "/action=queueinfo&queuename=fetch&queueaction=stop&token=x",
                 ErrorCode::ParamInvalid,

@@ -3,7 +3,7 @@
 use super::results::{DocumentResult, Listing, Results};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The counters of one task section, shared between the thread that counts and those that ask.
 ///
@@ -36,6 +36,23 @@ pub struct TaskCounts {
     pub ingestfailed: AtomicU64,
     /// Pages known and not yet visited; no `documentcount` attribute, but what `Progress` divides by.
     pub waiting: AtomicU64,
+    /// Set once nothing more is counted.
+    pub ended: AtomicBool,
+}
+
+/// How far a running action is with one task section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Not begun; the section's name in upper case.
+    Pending(String),
+    Running {
+        task: String,
+        /// Pages decided about.
+        seen: u64,
+        /// Pages known and not yet visited.
+        waiting: u64,
+    },
+    Ended(String),
 }
 
 /// The values of a [`TaskCounts`] at one time.
@@ -49,6 +66,14 @@ pub struct Counts {
 impl TaskCounts {
     pub fn new(task: &str) -> TaskCounts {
         TaskCounts { task: task.to_ascii_uppercase(), ..TaskCounts::default() }
+    }
+
+    fn stage(&self) -> Stage {
+        if self.ended.load(Ordering::Relaxed) {
+            return Stage::Ended(self.task.clone());
+        }
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stage::Running { task: self.task.clone(), seen: count(&self.seen), waiting: count(&self.waiting) }
     }
 
     pub fn snapshot(&self) -> Counts {
@@ -109,6 +134,8 @@ struct LiveReport {
     fetch_action: String,
     tasks: Vec<Arc<TaskCounts>>,
     results: Results,
+    /// Task sections to come, in their order, in upper case.
+    pending: Vec<String>,
 }
 
 impl Live {
@@ -117,10 +144,19 @@ impl Live {
         self.0.lock().fetch_action = name.to_ascii_uppercase();
     }
 
-    /// Begins a task section. Its counts are part of every later report.
+    /// Names the task sections that the action is going to work on, none of which has begun.
+    pub fn plan<'a>(&self, tasks: impl IntoIterator<Item = &'a str>) {
+        let pending = tasks.into_iter().map(str::to_ascii_uppercase).collect();
+        self.0.lock().pending = pending;
+    }
+
+    /// Begins a task section, planned or not. Its counts are part of every later report.
     pub fn begin_task(&self, task: &str) -> Arc<TaskCounts> {
         let counts = Arc::new(TaskCounts::new(task));
-        self.0.lock().tasks.push(Arc::clone(&counts));
+        let mut live = self.0.lock();
+        live.pending.retain(|pending| *pending != counts.task);
+        live.tasks.push(Arc::clone(&counts));
+        drop(live);
         counts
     }
 
@@ -141,6 +177,13 @@ impl Live {
         self.0.lock().results.listings.push(listing);
     }
 
+    /// The task sections in the order of the work: those that have ended, that run, and that are to come.
+    pub fn stages(&self) -> Vec<Stage> {
+        let live = self.0.lock();
+        let begun = live.tasks.iter().map(|counts| counts.stage());
+        begun.chain(live.pending.iter().cloned().map(Stage::Pending)).collect()
+    }
+
     pub fn report(&self) -> Report {
         let live = self.0.lock();
         Report {
@@ -148,5 +191,24 @@ impl Live {
             tasks: live.tasks.iter().map(|counts| counts.snapshot()).collect(),
             results: live.results.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_pending_then_running_then_ended() {
+        let live = Live::default();
+        live.plan(["a", "b"]);
+        let pending = |task: &str| Stage::Pending(task.to_owned());
+        assert_eq!(live.stages(), [pending("A"), pending("B")]);
+        let counts = live.begin_task("a");
+        counts.seen.store(3, Ordering::Relaxed);
+        counts.waiting.store(4, Ordering::Relaxed);
+        assert_eq!(live.stages(), [Stage::Running { task: "A".to_owned(), seen: 3, waiting: 4 }, pending("B")]);
+        counts.ended.store(true, Ordering::Relaxed);
+        assert_eq!(live.stages(), [Stage::Ended("A".to_owned()), pending("B")]);
     }
 }

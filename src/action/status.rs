@@ -40,6 +40,8 @@ pub enum Event {
     Fail,
     /// The process ended (cleanly or not) while it ran.
     Restart,
+    /// A client lets it go on when no worker has it.
+    Requeue,
 }
 
 impl Status {
@@ -63,11 +65,13 @@ impl Status {
             (Status::Queued, Event::Cancel) => Some(Status::Cancelled),
             // "You can stop an asynchronous action at any point": also before it starts.
             (Status::Queued | Status::Processing | Status::Paused, Event::Stop) => Some(Status::Stopped),
-            (Status::Processing, Event::Pause) => Some(Status::Paused),
-            (Status::Processing, Event::Finish) => Some(Status::Finished),
+            // Also a paused one: it had passed its last gate when the pause came.
+            (Status::Processing | Status::Paused, Event::Finish) => Some(Status::Finished),
             (Status::Processing | Status::Paused, Event::Fail) => Some(Status::Error),
             // The process died or was shut down mid-action: it runs again and goes on from its last batch.
-            (Status::Processing | Status::Paused, Event::Restart) => Some(Status::Queued),
+            (Status::Processing, Event::Restart) | (Status::Paused, Event::Requeue) => Some(Status::Queued),
+            // Over the end of the process, too, what a client has halted stays so until a client says otherwise.
+            (Status::Processing, Event::Pause) | (Status::Paused, Event::Restart) => Some(Status::Paused),
             _ => None,
         }
     }
@@ -107,9 +111,9 @@ mod tests {
 
     #[test]
     fn an_end_has_no_way_out_and_everything_else_has_one() {
-        use Event::{Cancel, Fail, Finish, Pause, Restart, Resume, Stop, Take};
+        use Event::{Cancel, Fail, Finish, Pause, Requeue, Restart, Resume, Stop, Take};
         for status in Status::ALL {
-            let ways_out = [Take, Cancel, Stop, Pause, Resume, Finish, Fail, Restart]
+            let ways_out = [Take, Cancel, Stop, Pause, Resume, Finish, Fail, Restart, Requeue]
                 .into_iter()
                 .filter(|event| status.after(*event).is_some())
                 .count();

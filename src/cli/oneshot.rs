@@ -6,6 +6,7 @@ use crate::action::{Live, Params, QueueName, Token, TokenHost};
 use crate::config::{Format, Ini};
 use crate::fetchaction::{FetchActions, FetchError, Performance, Settings};
 use crate::ingest;
+use crate::pause::PauseGate;
 use crate::server::ingest_format;
 use crate::stop::StopFlag;
 use crate::time::Moment;
@@ -54,13 +55,13 @@ fn perform(fetch: &Fetch) -> Result<(), (Exit, String)> {
     std::fs::create_dir_all(&fetch.output)
         .map_err(|error| failed(format!("{} cannot be made: {error}", fetch.output.display())))?;
 
-    let (live, stop) = (Live::default(), StopFlag::new());
+    let (live, stop, pause) = (Live::default(), StopFlag::new(), PauseGate::default());
     let here = TokenHost { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 0 };
     let token = Token::mint(here, &QueueName::fetch(), Moment::now(), 0);
     let started = Instant::now();
     let outcome = thread::scope(|scope| {
         let (ended, end) = bounded::<()>(0);
-        let performance = Performance { token: &token, stop: &stop, live: &live };
+        let performance = Performance { token: &token, stop: &stop, pause: &pause, live: &live };
         let (actions, params) = (&actions, &params);
         let crawl = thread::Builder::new().name("fetch-1".to_owned()).spawn_scoped(scope, move || {
             let outcome = actions.perform(params, &performance);

@@ -357,7 +357,7 @@ fn the_next_address_is_tried_when_one_refuses() -> Outcome {
     // Nobody listens on the second loopback address.
     let names =
         Names::new(Box::new(|_| Ok(vec![IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), IpAddr::V4(Ipv4Addr::LOCALHOST)])));
-    let client = Client::with_names(&Settings::default(), &StopFlag::new(), names);
+    let client = Client::with_names(&Settings::default(), &StopFlag::new(), &PauseGate::default(), names);
     let url = Url::parse(&format!("http://two.example:{}/", server.address.port()))?;
     assert_eq!(client.get(&url, &Conditions::default())?.status, 200);
     server.join()?;
@@ -500,7 +500,7 @@ fn stop_ends_a_request_whose_name_is_never_resolved() -> Outcome {
     let (enter, entered) = unbounded();
     let (release, gate) = bounded::<()>(0);
     let names = Names::new(stuck_lookup(enter, gate));
-    let client = Client::with_names(&Settings::default(), &StopFlag::new(), names);
+    let client = Client::with_names(&Settings::default(), &StopFlag::new(), &PauseGate::default(), names);
     let request = thread::spawn({
         let client = client.clone();
         move || client.get(&Url::parse("http://stuck.example/").expect("a URL"), &Conditions::default())

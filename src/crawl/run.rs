@@ -10,6 +10,7 @@ use super::{Change, Delivery, Entries, LinkGuard, Settings, Verdict};
 use crate::action::TaskCounts;
 use crate::client::Client;
 use crate::log::ActionIdScope;
+use crate::pause::PauseGate;
 use crate::stop::{StopFlag, Stopped};
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use sitemaps::SitemapQueue;
@@ -66,6 +67,9 @@ pub enum CrawlError {
 
 /// Crawls until nothing waits, a limit is reached, or `stop` is set.
 ///
+/// While `pause` is closed no request leaves and no visit is begun. What was being fetched then is finished, delivered and
+/// committed, so that a pause may last for days and a kill in it costs nothing.
+///
 /// `scope_key` stands for everything in `settings` that decides which pages a run reaches and what it reads from
 /// them: an open run goes on only under the same key, and validators are only used under the same. However it ends,
 /// all that was decided by then is delivered and committed, unless delivering or committing is what failed.
@@ -76,9 +80,10 @@ pub fn crawl(
     counts: &TaskCounts,
     deliver: &mut Deliver<'_>,
     stop: &StopFlag,
+    pause: &PauseGate,
 ) -> Result<Ended, CrawlError> {
     let begun = datastore.begin(scope_key, settings.depth_max)?;
-    let client = Client::new(&settings.client, stop);
+    let client = Client::paused_by(&settings.client, stop, pause);
     let ids = datastore.ids();
     thread::scope(|scope| {
         let visitors = settings.visitors.max(1);
@@ -105,6 +110,7 @@ pub fn crawl(
             settings,
             counts,
             stop,
+            pause,
             datastore,
             deliver,
             frontier: Frontier::new(settings.page_delay),
@@ -129,6 +135,7 @@ struct Run<'a, 'd> {
     settings: &'a Settings,
     counts: &'a TaskCounts,
     stop: &'a StopFlag,
+    pause: &'a PauseGate,
     datastore: &'a mut Datastore,
     deliver: &'a mut Deliver<'d>,
     frontier: Frontier,
@@ -239,7 +246,10 @@ impl Run<'_, '_> {
     fn walk(&mut self, errands: &Sender<Errand>, done: &Receiver<Done>) -> Result<Ended, CrawlError> {
         loop {
             self.stop.check()?;
-            let idle = self.dispatch(errands)?;
+            let paused = self.pause.while_closed();
+            // Paused, it only takes in what was on its way.
+            let idle = if paused.is_some() { Idle::Busy } else { self.dispatch(errands)? };
+            let resumed = paused.unwrap_or_else(never);
             let wake_at = match idle {
                 // Only this loop adds work, so that nothing waiting and nothing in flight is final.
                 Idle::Over if self.in_flight == 0 => return self.ending(),
@@ -253,6 +263,7 @@ impl Run<'_, '_> {
             select! {
                 recv(done) -> done => self.settle(done.expect("visitors outlive the loop"))?,
                 recv(wake) -> _ => {}
+                recv(resumed) -> _ => {}
                 recv(self.stop.signal()) -> _ => return Err(Stopped.into()),
             }
             if self.batch.is_due(Instant::now()) {
@@ -651,7 +662,7 @@ impl Run<'_, '_> {
     fn delete_orphans(&mut self) -> Result<(), CrawlError> {
         let mut after = None;
         loop {
-            self.stop.check()?;
+            self.pause.pass(self.stop)?;
             let orphans = self.datastore.orphans(after, BATCH_PAGES)?;
             let Some(last) = orphans.last() else {
                 return Ok(());

@@ -8,7 +8,7 @@ use super::frontier::{Rules, SiteId, Visit};
 use super::page::{self, Page};
 use super::sitemap::{self, SITEMAP_BYTES_MAX, Sitemap};
 use super::{Settings, robots, scope};
-use crate::client::{self, Client, ClientError, Conditions, Response};
+use crate::client::{Client, ClientError, Conditions, Response};
 use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender};
@@ -126,7 +126,7 @@ pub(super) fn visit_all(
                 Done::Robots(site, rules.unwrap_or_else(|_| Rules::Unreachable(Arc::from("internal error"))))
             }
             Errand::Sitemap(wanted) => {
-                let sitemap = catch_unwind(AssertUnwindSafe(|| ask_sitemap(settings, stop, &wanted.url)));
+                let sitemap = catch_unwind(AssertUnwindSafe(|| ask_sitemap(settings, client, stop, &wanted.url)));
                 let panicked = |_| Err(SitemapFailure::Other("internal error".to_owned()));
                 Done::Sitemap(wanted, sitemap.unwrap_or_else(panicked))
             }
@@ -310,10 +310,9 @@ pub(super) fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, 
     }
 }
 
-/// Asks for a sitemap, following its redirects, over connections of its own: it may be larger than any page.
-fn ask_sitemap(settings: &Settings, stop: &StopFlag, url: &Url) -> Result<Sitemap, SitemapFailure> {
-    let body_bytes_max = SITEMAP_BYTES_MAX as u64;
-    let client = Client::new(&client::Settings { body_bytes_max, ..settings.client.clone() }, stop);
+/// Asks for a sitemap, following its redirects. It may be larger than any page.
+fn ask_sitemap(settings: &Settings, client: &Client, stop: &StopFlag, url: &Url) -> Result<Sitemap, SitemapFailure> {
+    let client = client.with_body_bytes_max(SITEMAP_BYTES_MAX as u64);
     let mut tries = 0;
     loop {
         let why = match get_followed(&client, url) {

@@ -183,7 +183,7 @@ impl<'a> Work<'a> {
     }
 
     fn collect_group(&mut self, group: &'a Group) -> Result<(), FetchError> {
-        let Performance { token, stop, live } = self.performance;
+        let Performance { token, stop, pause, live } = self.performance;
         let task = &group.task;
         let counts = live.begin_task(&task.name);
         log::always(LOG, format_args!("Starting COLLECT for task '{}' [{token}]", counts.task));
@@ -194,6 +194,9 @@ impl<'a> Work<'a> {
         let mut singles = Singles::new(&task.crawl, stop);
         let mut outlet: Option<Outlet<&'a Named>> = None;
         for named in &group.named {
+            if pause.pass(stop).is_err() {
+                break;
+            }
             let admits = |url: &url::Url| group.admits(known.as_ref(), url);
             let visited = match admits(&named.url) {
                 Ok(()) => singles.visit(&named.url, &admits),

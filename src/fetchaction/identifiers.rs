@@ -149,7 +149,7 @@ impl Subjects {
 
 /// Answers the question into the action's results.
 pub(super) fn list(question: &Question, performance: &Performance<'_>) -> Result<(), FetchError> {
-    let Performance { token, stop, live } = performance;
+    let Performance { token, stop, live, .. } = performance;
     let counts = live.begin_task(&question.task.name);
     log::always("action", format_args!("Starting IDENTIFIERS for task '{}' [{token}]", counts.task));
     let path = &question.task.datastore;

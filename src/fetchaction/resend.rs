@@ -48,7 +48,7 @@ struct Sent<'a> {
 /// Performs it for the pages of one task. Documents first, then the datastore, as in a crawl: a crash between the two
 /// repeats them.
 pub(super) fn resend(settings: &Settings, group: &Group, performance: &Performance<'_>) -> Result<(), TaskError> {
-    let Performance { token, stop, live } = performance;
+    let Performance { token, stop, pause, live } = performance;
     let task = &group.task;
     let counts = live.begin_task(&task.name);
     log::always(LOG, format_args!("Starting SYNCHRONIZE of named pages for task '{}' [{token}]", counts.task));
@@ -79,6 +79,9 @@ pub(super) fn resend(settings: &Settings, group: &Group, performance: &Performan
         datastore.commit().map_err(in_datastore)
     };
     for named in &group.named {
+        if pause.pass(stop).is_err() {
+            break;
+        }
         let visited = match group.admits(known.as_ref(), &named.url) {
             Ok(()) => singles.visit(&named.url, &elsewhere),
             Err(why) => Err(SingleError::Failed(why)),

@@ -8,6 +8,7 @@ use crate::ingest::{self, Document, Identifier, Sink, SinkError, Transport, Tran
 use crate::log;
 use crate::stop::StopFlag;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use url::Url;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub(super) enum TaskError {
 
 /// Performs one task. However it ends, everything that it decided is delivered and remembered, or neither.
 pub(super) fn synchronize(settings: &Settings, task: &Task, performance: &Performance<'_>) -> Result<(), TaskError> {
-    let Performance { token, stop, live } = performance;
+    let Performance { token, stop, pause, live } = performance;
     let counts = live.begin_task(&task.name);
     log::always(LOG, format_args!("Starting SYNCHRONIZE for task '{}' [{token}]", counts.task));
     let in_datastore = |source| TaskError::Datastore { path: task.datastore.clone(), source };
@@ -53,7 +54,8 @@ pub(super) fn synchronize(settings: &Settings, task: &Task, performance: &Perfor
         let changes = changes.into_iter().map(|change| documents.change(change)).collect();
         deliver(&mut targets, changes, stop).map_err(|error| error.to_string())
     };
-    let ended = crawl::crawl(&task.crawl, task.scope_key, &mut datastore, &counts, &mut deliver, stop);
+    let ended = crawl::crawl(&task.crawl, task.scope_key, &mut datastore, &counts, &mut deliver, stop, pause);
+    counts.ended.store(true, Ordering::Relaxed);
     let outcome = match &ended {
         Ok(Ended::Complete { doubtful: false }) => "complete".to_owned(),
         Ok(Ended::Complete { doubtful: true }) => {

@@ -18,10 +18,13 @@ use std::sync::Arc;
 /// Marks the file as a queue of this product: "WCqu".
 const APPLICATION_ID: i32 = 0x5743_7175;
 
-/// The schema that this version writes. A higher one is refused; a lower one will be migrated when there is one.
-const SCHEMA_VERSION: i32 = 1;
+/// The schema that this version writes: as many steps lead to it. A higher one is refused, a lower one migrated.
+const SCHEMA_VERSION: i32 = 2;
 
-const SCHEMA: &str = "
+/// What makes each version out of the one before; a new file is of version 0.
+const MIGRATIONS: [&str; 2] = [ACTIONS, QUEUE];
+
+const ACTIONS: &str = "
 CREATE TABLE actions (
     id         INTEGER PRIMARY KEY, -- the order of arrival
     token      TEXT    NOT NULL,
@@ -38,12 +41,21 @@ CREATE TABLE actions (
 ) STRICT;
 ";
 
+const QUEUE: &str = "
+CREATE TABLE queue ( -- one row
+    paused INTEGER NOT NULL
+) STRICT;
+INSERT INTO queue (paused) VALUES (0);
+";
+
 const PUT: &str = "
 INSERT INTO actions (id, token, status, priority, claims, params, attempts, queued_ms, started_ms, ended_ms, error, report)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 ON CONFLICT (id) DO UPDATE SET status = ?3, priority = ?4, claims = ?5, params = ?6, attempts = ?7,
     started_ms = ?9, ended_ms = ?10, error = ?11, report = ?12
 ";
+
+const PAUSE: &str = "UPDATE queue SET paused = ?1";
 
 const DELETE: &str = "DELETE FROM actions WHERE id = ?1";
 
@@ -75,34 +87,53 @@ pub enum QueueError {
 }
 
 /// One change of the store.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Write {
-    pub(super) put: Arc<Record>,
+    pub(super) put: Vec<Arc<Record>>,
     /// Rows to drop besides.
     pub(super) forget: Vec<u64>,
+    /// Whether the queue is paused from now on; `None` leaves it as it is.
+    pub(super) paused: Option<bool>,
+}
+
+impl Write {
+    pub(super) fn put(record: &Arc<Record>) -> Write {
+        Write { put: vec![Arc::clone(record)], ..Write::default() }
+    }
+}
+
+/// What a file held when it was opened.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// In the order of arrival.
+    pub(super) records: Vec<Record>,
+    pub(super) is_paused: bool,
 }
 
 /// The open file, locked against every other process until it is dropped or the process dies.
 pub(super) struct Database(Connection);
 
 impl Database {
-    /// Opens the file, or makes it if there is none, and reads every record in the order of arrival.
-    pub(super) fn open(path: &Path) -> Result<(Database, Vec<Record>), QueueError> {
+    /// Opens the file, or makes it if there is none, and reads what it holds.
+    pub(super) fn open(path: &Path) -> Result<(Database, Kept), QueueError> {
         refuse_lost_file(path)?;
         let open = || -> Result<Opened, rusqlite::Error> {
             let mut database = Database(connect(path)?);
             match database.version()? {
                 // Only now: a file of somebody else stays as it is.
-                version @ (Version::Known | Version::New) => database.prepare(matches!(version, Version::New))?,
+                Version::Known(version) => database.prepare(version)?,
                 Version::Foreign => return Ok(Opened::Foreign),
                 Version::Newer(found) => return Ok(Opened::Newer(found)),
             }
-            let records = database.records()?;
-            Ok(Opened::Sound(database, records))
+            let kept = match database.records()? {
+                Ok(records) => Ok(Kept { records, is_paused: database.is_paused()? }),
+                Err(reason) => Err(reason),
+            };
+            Ok(Opened::Sound(database, kept))
         };
         let path = path.to_owned();
         match open() {
-            Ok(Opened::Sound(database, Ok(records))) => Ok((database, records)),
+            Ok(Opened::Sound(database, Ok(kept))) => Ok((database, kept)),
             Ok(Opened::Sound(_, Err(reason))) => Err(QueueError::Damaged { path, reason }),
             Ok(Opened::Foreign) => Err(QueueError::Foreign { path }),
             Ok(Opened::Newer(found)) => Err(QueueError::Newer { path, found }),
@@ -117,23 +148,28 @@ impl Database {
         {
             let mut put = transaction.prepare_cached(PUT)?;
             let mut delete = transaction.prepare_cached(DELETE)?;
-            for Write { put: record, forget } in writes {
-                put.execute(params![
-                    signed(record.id),
-                    record.token.as_str(),
-                    record.status.as_str(),
-                    record.priority,
-                    json!(&record.claims[..]).to_string(),
-                    &*record.params,
-                    record.attempts,
-                    record.queued_at.epoch_ms(),
-                    record.started_at.map(Moment::epoch_ms),
-                    record.ended_at.map(Moment::epoch_ms),
-                    record.error,
-                    report_text(&record.report),
-                ])?;
+            for Write { put: records, forget, paused } in writes {
+                for record in records {
+                    put.execute(params![
+                        signed(record.id),
+                        record.token.as_str(),
+                        record.status.as_str(),
+                        record.priority,
+                        json!(&record.claims[..]).to_string(),
+                        &*record.params,
+                        record.attempts,
+                        record.queued_at.epoch_ms(),
+                        record.started_at.map(Moment::epoch_ms),
+                        record.ended_at.map(Moment::epoch_ms),
+                        record.error,
+                        report_text(&record.report),
+                    ])?;
+                }
                 for &id in forget {
                     delete.execute([signed(id)])?;
+                }
+                if let Some(paused) = paused {
+                    transaction.execute(PAUSE, [paused])?;
                 }
             }
         }
@@ -146,26 +182,28 @@ impl Database {
         let (application_id, version) = (number("application_id")?, number("user_version")?);
         let is_empty = self.0.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
         Ok(match (application_id, version) {
-            (0, 0) if is_empty => Version::New,
+            (0, 0) if is_empty => Version::Known(0),
             (APPLICATION_ID, newer) if newer > SCHEMA_VERSION => Version::Newer(newer),
-            (APPLICATION_ID, _) => Version::Known,
+            (APPLICATION_ID, version) => Version::Known(version),
             _ => Version::Foreign,
         })
     }
 
-    /// Sets how the file is written, and makes the schema in a new one.
-    fn prepare(&mut self, is_new: bool) -> Result<(), rusqlite::Error> {
+    /// Sets how the file is written, and brings its schema from `version`, 0 of a new one, to the present one.
+    fn prepare(&mut self, version: i32) -> Result<(), rusqlite::Error> {
         self.0.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // Each commit is on the disk before it returns.
         self.0.pragma_update(None, "synchronous", "FULL")?;
         // Also without a change: from here on the lock is held for writing.
         let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if is_new {
-            transaction.execute_batch(SCHEMA)?;
+        if version < SCHEMA_VERSION {
+            for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+                transaction.execute_batch(step)?;
+            }
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         }
-        // One transaction: a crash before its end leaves a file that is still new.
+        // One transaction: a crash before its end leaves the file as it was.
         transaction.commit()
     }
 
@@ -183,6 +221,10 @@ impl Database {
         Ok(Ok(records))
     }
 
+    fn is_paused(&self) -> Result<bool, rusqlite::Error> {
+        self.0.query_row("SELECT paused FROM queue", [], |row| row.get(0))
+    }
+
     /// Runs a pragma, so that a test has SQLite itself refuse a write.
     #[cfg(test)]
     pub(super) fn pragma(&self, name: &str, value: i64) -> Result<(), rusqlite::Error> {
@@ -191,15 +233,14 @@ impl Database {
 }
 
 enum Opened {
-    Sound(Database, Result<Vec<Record>, String>),
+    Sound(Database, Result<Kept, String>),
     Foreign,
     Newer(i32),
 }
 
-#[derive(Clone, Copy)]
 enum Version {
-    New,
-    Known,
+    /// Up to the present one; 0 is a new file.
+    Known(i32),
     Foreign,
     Newer(i32),
 }

@@ -63,17 +63,22 @@ impl Record {
         Some(next)
     }
 
-    /// As [`Record::after`] with [`Event::Restart`], and the attempt does not count: the action was not at fault.
+    /// As [`Record::after`] with [`Event::Restart`], and an attempt that is to be made again does not count: the action
+    /// was not at fault. A paused action stays in its attempt.
     pub(super) fn put_back(&self, now: Moment) -> Option<Record> {
         let next = self.after(Event::Restart, now)?;
-        Some(Record { attempts: next.attempts.saturating_sub(1), ..next })
+        let again = u32::from(next.status == Status::Queued);
+        Some(Record { attempts: next.attempts.saturating_sub(again), ..next })
     }
 
     /// What a new process makes of a record that the last one left: `None` if it stands as it is.
     ///
     /// An action that was running when the process died is queued again in its old place, unless it has
-    /// been started `attempts_max` times: it may be what the process dies of.
+    /// been started `attempts_max` times: it may be what the process dies of. One that was paused was not: it stays so.
     pub(super) fn revived(&self, attempts_max: u32, now: Moment) -> Option<Record> {
+        if self.status == Status::Paused {
+            return None;
+        }
         if self.attempts < attempts_max {
             return self.after(Event::Restart, now);
         }
@@ -102,6 +107,7 @@ impl View {
             priority: record.priority,
             error: record.error.clone(),
             report: self.live.as_ref().map_or_else(|| record.report.clone(), |live| live.report()),
+            stages: self.live.as_ref().map_or_else(Vec::new, |live| live.stages()),
         }
     }
 }
@@ -154,6 +160,14 @@ pub(super) mod tests {
         assert_eq!(ended.after(Event::Take, at(30)), None);
 
         assert_eq!(running.put_back(at(20)), Some(queued.clone()));
+        let paused = running.after(Event::Pause, at(15)).expect("running");
+        assert_eq!((paused.status, paused.started_at, paused.attempts), (Status::Paused, Some(at(10)), 1));
+        assert_eq!((paused.put_back(at(20)), paused.revived(1, at(20))), (Some(paused.clone()), None));
+        assert_eq!(paused.after(Event::Resume, at(20)), Some(running.clone()));
+        assert_eq!(
+            paused.after(Event::Requeue, at(20)).map(|next| (next.status, next.started_at)),
+            Some((Status::Queued, None))
+        );
         let cancelled = queued.after(Event::Cancel, at(20)).expect("queued");
         assert_eq!((cancelled.started_at, cancelled.ended_at), (None, Some(at(20))));
     }

@@ -1,12 +1,19 @@
 //! The status map: what waits, runs and has ended, and who is next. Pure: no I/O, and the time is an argument.
 //!
 //! The table is what clients are shown. It computes the record that a change leads to, and shows it when told that
-//! the record is durable ([`Table::publish`]); the one exception is a start, see [`Table::take`].
+//! the record is durable ([`Table::publish`]); the one exception is a start, see [`Table::take`]. Until then the action is
+//! marked as changing, and no other change of it is begun: so the store gets changes in the order in which they were
+//! decided. What clients ask for is in `commands`.
 
+mod commands;
+
+pub(super) use commands::{Change, Halt};
+
+use super::PerformError;
 use super::record::{Claims, Record, View};
 use super::waiting::Waiting;
-use super::{CommandError, PerformError};
 use crate::action::{Event, Live, Report, Status, Token};
+use crate::pause::PauseGate;
 use crate::stop::StopFlag;
 use crate::time::Moment;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -34,9 +41,16 @@ pub(super) struct Table {
     reserved_actions: usize,
     reserved_bytes: usize,
     waiting: Waiting,
-    /// Queued actions that are about to end with this status, once the store has it: nobody takes them.
-    leaving: HashMap<u64, Status>,
+    /// Actions of which a change is on its way to the store, and the status that it leads to. Queued ones among them are
+    /// not in `waiting`, so nobody takes them.
+    changing: HashMap<u64, Status>,
     running: BTreeMap<u64, Run>,
+    /// Paused actions of the last process that no worker has yet.
+    parked: BTreeSet<u64>,
+    /// Whether the queue is paused: no queued action is started.
+    is_paused: bool,
+    /// What `is_paused` is about to be, once the store has it.
+    pausing: Option<bool>,
     /// The claims of all running actions.
     held: HashSet<String>,
     ended: BTreeSet<(Moment, u64)>,
@@ -49,6 +63,8 @@ pub(super) struct Table {
 
 struct Run {
     stop: StopFlag,
+    /// Closed exactly while the action is paused or about to be.
+    pause: PauseGate,
     live: Arc<Live>,
     stop_asked: bool,
 }
@@ -74,7 +90,18 @@ pub(super) enum Refusal {
 pub(super) struct Taken {
     pub(super) record: Arc<Record>,
     pub(super) stop: StopFlag,
+    /// Closed if the action is paused: nothing of it is performed before it is opened.
+    pub(super) pause: PauseGate,
     pub(super) live: Arc<Live>,
+}
+
+/// How many actions there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Numbers {
+    pub(super) queued: usize,
+    /// Paused ones too.
+    pub(super) running: usize,
+    pub(super) ended: usize,
 }
 
 /// How performing came to its end.
@@ -92,16 +119,8 @@ enum Asked {
     ShutDown,
 }
 
-/// What a stop leads to.
-pub(super) enum StopAsked {
-    /// The flag is to be set, with no lock held.
-    Running(StopFlag, View),
-    /// It had not started; to be committed and published, or abandoned.
-    Leaving(Record),
-}
-
 impl Table {
-    pub(super) fn new(limits: Limits) -> Table {
+    pub(super) fn new(limits: Limits, is_paused: bool) -> Table {
         Table {
             limits,
             actions: BTreeMap::new(),
@@ -110,8 +129,11 @@ impl Table {
             reserved_actions: 0,
             reserved_bytes: 0,
             waiting: Waiting::default(),
-            leaving: HashMap::new(),
+            changing: HashMap::new(),
             running: BTreeMap::new(),
+            parked: BTreeSet::new(),
+            is_paused,
+            pausing: None,
             held: HashSet::new(),
             ended: BTreeSet::new(),
             ended_bytes: 0,
@@ -120,12 +142,15 @@ impl Table {
         }
     }
 
-    /// Adds a record of the store, which is not of a running action. `false`: there is one with this token or id.
+    /// Adds a record of the store, which is not of a processing action; a paused one waits for a worker. `false`: there is one with this token or id.
     pub(super) fn restore(&mut self, record: Record) -> bool {
         let fresh = !self.actions.contains_key(&record.id) && !self.ids.contains_key(&record.token);
         if fresh {
             self.next_id = self.next_id.max(record.id + 1);
             self.ids.insert(record.token.clone(), record.id);
+            if record.status == Status::Paused {
+                self.parked.insert(record.id);
+            }
             self.replace(&Arc::new(record));
         }
         fresh
@@ -165,25 +190,56 @@ impl Table {
         self.replace(record);
     }
 
-    /// Starts the next action, if there is one that may run.
+    /// Starts the next action, if there is one that may run, and marks it as changing until [`Table::unmark`].
     ///
-    /// It is shown as running before the store knows: a crash in between shows it queued again, which is what a crash
+    /// A paused action of the last process comes first: it has a worker's place, as it had before, and is given as it is.
+    ///
+    /// Any other is shown as running before the store knows: a crash in between shows it queued again, which is what a crash
     /// does to a running action anyway.
     pub(super) fn take(&mut self, now: Moment) -> Option<Taken> {
         if self.closing {
             return None;
         }
+        if let Some(parked) = self.take_parked() {
+            return Some(parked);
+        }
+        if self.is_paused || self.pausing == Some(true) {
+            return None;
+        }
         let id = self.waiting.next(&self.held)?;
         let record = Arc::new(self.actions[&id].after(Event::Take, now).expect("what waits is queued"));
-        let (stop, live) = (StopFlag::new(), Arc::new(Live::default()));
-        self.running.insert(id, Run { stop: stop.clone(), live: Arc::clone(&live), stop_asked: false });
+        let taken = self.run(&record, PauseGate::default());
         self.replace(&record);
-        Some(Taken { record, stop, live })
+        self.changing.insert(id, record.status);
+        Some(taken)
+    }
+
+    /// Gives a worker's place back to a paused action of the last process.
+    pub(super) fn take_parked(&mut self) -> Option<Taken> {
+        let record = Arc::clone(&self.actions[&self.parked.pop_first()?]);
+        Some(self.run(&record, PauseGate::closed()))
+    }
+
+    fn run(&mut self, record: &Arc<Record>, pause: PauseGate) -> Taken {
+        let (stop, live) = (StopFlag::new(), Arc::new(Live::default()));
+        let run = Run { stop: stop.clone(), pause: pause.clone(), live: Arc::clone(&live), stop_asked: false };
+        self.running.insert(record.id, run);
+        Taken { record: Arc::clone(record), stop, pause, live }
+    }
+
+    pub(super) fn is_changing(&self, id: u64) -> bool {
+        self.changing.contains_key(&id)
+    }
+
+    /// The change of a running action is in the store, or there will be none.
+    pub(super) fn unmark(&mut self, id: u64) {
+        self.changing.remove(&id);
     }
 
     /// Undoes a take whose record could not be made durable, and nothing was performed. `false`: it has been
     /// asked to stop and is still running; it has to be settled.
     pub(super) fn give_back(&mut self, id: u64, now: Moment) -> bool {
+        self.unmark(id);
         if self.running[&id].stop_asked {
             return false;
         }
@@ -192,8 +248,9 @@ impl Table {
         true
     }
 
-    /// The record that a running action ends with, or goes back to the queue with. Nothing has changed yet.
-    pub(super) fn settled(&self, id: u64, outcome: Outcome, report: Report, now: Moment) -> Record {
+    /// The record that a running action ends with, or goes back to the queue with. The action must not be changing, and is
+    /// marked so until the record is published or the mark is taken away.
+    pub(super) fn settled(&mut self, id: u64, outcome: Outcome, report: Report, now: Moment) -> Record {
         let record = &self.actions[&id];
         let asked = match (self.running[&id].stop_asked, self.closing) {
             (true, _) => Asked::Stop,
@@ -204,49 +261,15 @@ impl Table {
             (Event::Restart, _) => record.put_back(now),
             (event, error) => record.after(event, now).map(|next| Record { error, report, ..next }),
         };
-        // Finish is the only one of these events that a paused action cannot meet, and a paused one does not return.
-        next.expect("a running action can end in every way")
-    }
-
-    /// Begins to end a queued action by `Event::Cancel`; the record is to be committed and published, or abandoned.
-    pub(super) fn cancel(&mut self, token: &Token, now: Moment) -> Result<Record, CommandError> {
-        let id = self.commanded(token)?;
-        if self.running.contains_key(&id) {
-            return Err(CommandError::Running(token.clone()));
-        }
-        Ok(self.leave(id, Event::Cancel, now))
-    }
-
-    /// Asks a running action to stop, or begins to end a queued one.
-    pub(super) fn stop(&mut self, token: &Token, now: Moment) -> Result<StopAsked, CommandError> {
-        let id = self.commanded(token)?;
-        let Some(run) = self.running.get_mut(&id) else {
-            return Ok(StopAsked::Leaving(self.leave(id, Event::Stop, now)));
-        };
-        run.stop_asked = true;
-        let flag = run.stop.clone();
-        Ok(StopAsked::Running(flag, self.view(&self.actions[&id])))
-    }
-
-    /// Asks every running action to stop, in the order of their arrival.
-    pub(super) fn stop_running(&mut self) -> Vec<(StopFlag, View)> {
-        self.running.values_mut().for_each(|run| run.stop_asked = true);
-        let running = self.running.iter();
-        running.map(|(id, run)| (run.stop.clone(), self.view(&self.actions[id]))).collect()
-    }
-
-    /// Keeps a queued action whose end could not be made durable, and with it what the write was to forget.
-    pub(super) fn abandon(&mut self, id: u64, forget: Vec<u64>) {
-        self.forgotten.extend(forget);
-        if self.leaving.remove(&id).is_some() {
-            self.waiting.insert(&self.actions[&id]);
-        }
+        let next = next.expect("a running action can end in every way");
+        self.changing.insert(id, next.status);
+        next
     }
 
     /// Shows `record`, which is durable, in place of what the action was. Drops ended actions beyond the limits.
     pub(super) fn publish(&mut self, record: &Arc<Record>, now: Moment) {
-        self.leaving.remove(&record.id);
         self.replace(record);
+        self.changing.remove(&record.id);
         self.prune(now);
     }
 
@@ -260,11 +283,16 @@ impl Table {
             if self.ended.len() <= self.limits.ended && age_ms <= age_ms_max && fits {
                 return;
             }
-            self.ended.remove(&(ended_at, id));
-            let record = self.actions.remove(&id).expect("what has ended is in the table");
+            self.forget(ended_at, id);
+            self.forgotten.push(id);
+        }
+    }
+
+    fn forget(&mut self, ended_at: Moment, id: u64) {
+        self.ended.remove(&(ended_at, id));
+        if let Some(record) = self.actions.remove(&id) {
             self.ids.remove(&record.token);
             self.ended_bytes = self.ended_bytes.saturating_sub(record.report.results.bytes());
-            self.forgotten.push(id);
         }
     }
 
@@ -283,6 +311,15 @@ impl Table {
         self.actions.get(self.ids.get(token)?).map(|record| self.view(record))
     }
 
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    pub(super) fn numbers(&self) -> Numbers {
+        let (running, ended) = (self.running.len() + self.parked.len(), self.ended.len());
+        Numbers { queued: self.actions.len().saturating_sub(running + ended), running, ended }
+    }
+
     /// Every action, in the order of arrival. Copies references only.
     pub(super) fn list(&self) -> Vec<View> {
         self.actions.values().map(|record| self.view(record)).collect()
@@ -291,27 +328,6 @@ impl Table {
     fn view(&self, record: &Arc<Record>) -> View {
         let live = self.running.get(&record.id).map(|run| Arc::clone(&run.live));
         View { record: Arc::clone(record), live }
-    }
-
-    /// The action that a command names and can still change.
-    fn commanded(&self, token: &Token) -> Result<u64, CommandError> {
-        let known = self.ids.get(token).and_then(|id| self.actions.get(id));
-        let record = known.ok_or_else(|| CommandError::UnknownToken(token.clone()))?;
-        if record.status.is_end() {
-            return Err(CommandError::Ended { token: token.clone(), status: record.status });
-        }
-        if let Some(&status) = self.leaving.get(&record.id) {
-            return Err(CommandError::Ending { token: token.clone(), status });
-        }
-        Ok(record.id)
-    }
-
-    fn leave(&mut self, id: u64, event: Event, now: Moment) -> Record {
-        let record = &self.actions[&id];
-        let next = record.after(event, now).expect("a queued action can be cancelled and stopped");
-        self.waiting.remove(record);
-        self.leaving.insert(id, next.status);
-        next
     }
 
     fn unreserve(&mut self, reservation: &Reservation) {
@@ -324,8 +340,8 @@ impl Table {
         let id = record.id;
         if let Some(old) = self.actions.insert(id, Arc::clone(record)) {
             match old.status {
-                // A leaving action was taken out when it began to leave.
-                Status::Queued if record.status.is_end() => {}
+                // A changing one was taken out when its change began.
+                Status::Queued if self.changing.contains_key(&id) => {}
                 Status::Queued => self.waiting.remove(&old),
                 Status::Processing | Status::Paused => self.let_go(&old.claims),
                 Status::Finished | Status::Error | Status::Cancelled | Status::Stopped => {}
@@ -335,7 +351,7 @@ impl Table {
             Status::Queued => self.waiting.insert(record),
             Status::Processing | Status::Paused => self.held.extend(record.claims.iter().cloned()),
             Status::Finished | Status::Error | Status::Cancelled | Status::Stopped => {
-                if self.ended.insert((record.ended_at.unwrap_or(record.queued_at), id)) {
+                if self.ended.insert(ended_place(record)) {
                     self.ended_bytes += record.report.results.bytes();
                 }
             }
@@ -351,6 +367,11 @@ impl Table {
             self.held.remove(claim);
         }
     }
+}
+
+/// The place of an ended action among those that have ended.
+fn ended_place(record: &Record) -> (Moment, u64) {
+    (record.ended_at.unwrap_or(record.queued_at), record.id)
 }
 
 /// The event that an action's end is, and its error text.

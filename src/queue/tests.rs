@@ -1,4 +1,5 @@
 use super::*;
+use crate::action::Filter;
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,6 +58,7 @@ fn copy(running: &Running) -> Running {
         params: running.params.clone(),
         attempt: running.attempt,
         stop: running.stop.clone(),
+        pause: running.pause.clone(),
         live: Arc::clone(&running.live),
     }
 }
@@ -375,5 +377,160 @@ fn ended_actions_beyond_the_limit_leave_the_store_too() -> Result<(), Box<dyn st
     assert_eq!(all.list().len(), 3);
     drop(all);
     assert_eq!(Queue::open(two)?.list().len(), 2);
+    Ok(())
+}
+
+#[test]
+fn what_was_paused_is_paused_over_a_kill_and_over_a_shutdown() -> Result<(), Box<dyn std::error::Error>> {
+    let mut directory = TempDir::new()?;
+    let one = |directory: &Path| Settings { workers: 1, attempts_max: 1, ..settings(directory) };
+    let queue = Queue::open(one(directory.path()))?;
+    let stage = until_stopped();
+    queue.start(&stage.perform)?;
+    let token = queue.submit(&named("halts"))?;
+    stage.next();
+    let waiting = queue.submit(&named("waits"))?;
+    for _ in 0..2 {
+        assert_eq!(queue.pause(Some(&token))?[0].status, Status::Paused);
+    }
+    let started_at = queue.get(&token).and_then(|action| action.started_at);
+    let killed = as_if_killed(directory.path());
+    queue.join();
+    drop(queue);
+
+    // Killed with one attempt allowed, and shut down: it was paused, so neither was its fault.
+    for left in [killed, std::mem::replace(&mut directory, TempDir::new()?)] {
+        let queue = Queue::open(one(left.path()))?;
+        let stage = until_stopped();
+        queue.start(&stage.perform)?;
+        let paused = queue.get(&token).ok_or("known")?;
+        assert_eq!((paused.status, paused.started_at), (Status::Paused, started_at));
+        assert_eq!(queue.state(), State { is_paused: false, queued: 1, running: 1, ended: 0 });
+        assert!(stage.performed.is_empty());
+
+        queue.resume(Some(&token))?;
+        let running = stage.next();
+        assert_eq!((&running.token, running.attempt), (&token, 1));
+        assert_eq!(queue.get(&waiting).map(|action| action.status), Some(Status::Queued));
+
+        // Stopped while it is paused, it ends at once.
+        queue.pause(Some(&token))?;
+        queue.stop(Some(&token))?;
+        wait_for(&queue, &token, Status::Stopped);
+        assert_eq!(stage.next().token, waiting);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_paused_queue_is_paused_over_a_kill_and_starts_nothing() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = TempDir::new()?;
+    let queue = Queue::open(settings(directory.path()))?;
+    assert_eq!(queue.pause(None)?, []);
+    let token = queue.submit(&named("x"))?;
+    let killed = as_if_killed(directory.path());
+    let queue = Queue::open(settings(killed.path()))?;
+    let stage = at_once(|_| Ok(()));
+    queue.start(&stage.perform)?;
+    assert_eq!(queue.state(), State { is_paused: true, queued: 1, running: 0, ended: 0 });
+    assert!(stage.performed.is_empty());
+    queue.resume(None)?;
+    assert_eq!(stage.next().token, token);
+    wait_for(&queue, &token, Status::Finished);
+    assert_eq!(queue.state(), State { is_paused: false, queued: 0, running: 0, ended: 1 });
+    Ok(())
+}
+
+#[test]
+fn commands_that_cannot_be_recorded_change_nothing() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = TempDir::new()?;
+    let queue = Queue::open(Settings { workers: 1, ..settings(directory.path()) })?;
+    let stage = until_stopped();
+    queue.start(&stage.perform)?;
+    let token = queue.submit(&named("runs"))?;
+    let running = stage.next();
+    let [waiting, ended] = [queue.submit(&named("waits"))?, queue.submit(&named("ended"))?];
+    queue.cancel(&ended)?;
+    let before = (queue.list(), queue.state());
+    queue.shared.store.pragma("query_only", 1)?;
+    let refused = [
+        queue.pause(Some(&token)),
+        queue.pause(None),
+        queue.cancel_matching(&Filter::default()),
+        queue.delete(&ended).map(|action| vec![action]),
+        queue.change_priority(&waiting, 5).map(|action| vec![action]),
+    ];
+    for command in refused {
+        assert!(matches!(command, Err(CommandError::Store(StoreError::Write(_)))), "{command:?}");
+    }
+    assert_eq!((queue.list(), queue.state()), before);
+    assert!(running.pause.while_closed().is_none());
+    queue.shared.store.pragma("query_only", 0)?;
+
+    // And each can be given again.
+    queue.pause(None)?;
+    assert!(running.pause.while_closed().is_some());
+    queue.delete(&ended)?;
+    assert!(queue.get(&ended).is_none());
+    assert_eq!(queue.cancel_matching(&Filter::default())?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn commands_at_the_same_time_leave_the_store_and_the_table_of_one_mind() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = TempDir::new()?;
+    let queue = Queue::open(Settings { workers: 1, ..settings(directory.path()) })?;
+    let stage = until_stopped();
+    queue.start(&stage.perform)?;
+    let token = queue.submit(&named("runs"))?;
+    let running = stage.next();
+    let waiting = queue.submit(&named("waits"))?;
+    for _ in 0..5 {
+        thread::scope(|scope| {
+            for number in 0..4 {
+                let (queue, token, waiting) = (&queue, &token, &waiting);
+                scope.spawn(move || {
+                    queue.pause((number % 2 == 0).then_some(token)).expect("it runs");
+                    queue.change_priority(waiting, number).expect("it waits");
+                    queue.resume((number < 2).then_some(token)).expect("it runs");
+                });
+            }
+        });
+        let killed = as_if_killed(directory.path());
+        let status = |queue: &Queue| queue.get(&token).map(|action| action.status);
+        let kept = Queue::open(settings(killed.path()))?;
+        // A kill queues again what is not paused.
+        assert_eq!(status(&kept) == Some(Status::Paused), status(&queue) == Some(Status::Paused));
+        assert_eq!(kept.state().is_paused, queue.state().is_paused);
+        assert_eq!(kept.get(&waiting).map(|action| action.priority), queue.get(&waiting).map(|action| action.priority));
+        assert_eq!(running.pause.while_closed().is_some(), status(&queue) == Some(Status::Paused));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_copy_has_what_its_original_was_submitted_with() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = TempDir::new()?;
+    let queue = Queue::open(settings(directory.path()))?;
+    let claims = vec!["News".to_owned()];
+    let token = queue.submit(&Submission { priority: 7, claims, ..named("x") })?;
+    let copy = queue.duplicate(&token)?;
+    assert_ne!(copy, token);
+    assert_eq!(queue.parameters(&copy)?.get("name"), Some("x"));
+    assert_eq!(queue.get(&copy).map(|action| action.priority), Some(7));
+    assert_eq!(
+        queue.all_parameters().into_iter().map(|(token, _)| token).collect::<Vec<_>>(),
+        [copy.clone(), token.clone()]
+    );
+
+    // Of the same claims: one after the other.
+    let stage = until_stopped();
+    queue.start(&stage.perform)?;
+    assert_eq!(stage.next().token, token);
+    assert_eq!(queue.get(&copy).map(|action| action.status), Some(Status::Queued));
+    queue.cancel(&copy)?;
+    let ended = queue.duplicate(&copy).err();
+    assert!(matches!(ended, Some(DuplicateError::Command(CommandError::Ended { status: Status::Cancelled, .. }))));
+    assert!(matches!(queue.parameters(&copy), Err(CommandError::Ended { .. })));
     Ok(())
 }

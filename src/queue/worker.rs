@@ -27,11 +27,11 @@ const FRESH_MS: i64 = 1_000;
 /// How often an idle queue looks for ended actions that have grown too old.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
-/// Works until the queue is shut down.
-pub(super) fn work(shared: &Shared, perform: &Perform) {
+/// Works until the queue is shut down; `first` is a paused action of the last process.
+pub(super) fn work(shared: &Shared, perform: &Perform, mut first: Option<Taken>) {
     let mut retry = Retry::default();
     while !shared.closing.is_set() {
-        let taken = shared.table.lock().take(Moment::now());
+        let taken = first.take().or_else(|| shared.table.lock().take(Moment::now()));
         let Some(taken) = taken else {
             wait(shared);
             continue;
@@ -62,19 +62,27 @@ fn wait(shared: &Shared) {
 /// An action that was submitted just now starts while its attempt is being recorded: the store has just been seen to work,
 /// and a client that watches an idle connector waits for one disk write instead of two. If the process dies
 /// before the record is there, the action is soon too old for this, so the attempts still come to an end.
+///
+/// A paused action of the last process is still in its old attempt, which is recorded.
 fn start(shared: &Shared, action: &Taken, retry: &mut Retry) -> bool {
+    if action.record.status == Status::Paused {
+        return true;
+    }
     let token = &action.record.token;
-    let write = Write { put: Arc::clone(&action.record), forget: Vec::new() };
+    let write = Write::put(&action.record);
     let recorded = if is_fresh(&action.record) { shared.store.commit_later(write) } else { shared.store.commit(write) };
     match recorded {
         Ok(()) => {
             *retry = Retry::default();
+            shared.table.lock().unmark(action.record.id);
+            shared.changed.notify_all();
             info!(target: "action", "Action started, attempt {} [{token}]", action.record.attempts);
             return true;
         }
         Err(failure) => error!(target: "action", "Action not started, tried again later: {failure} [{token}]"),
     }
     let given_back = shared.table.lock().give_back(action.record.id, Moment::now());
+    shared.changed.notify_all();
     if !given_back {
         // A client was told that it stops; it must not run again.
         settle(shared, action, Outcome::Returned(Err(PerformError::Stopped)));
@@ -97,9 +105,10 @@ fn run(action: &Taken, params: Params, perform: &Perform) -> Outcome {
         params,
         attempt: action.record.attempts,
         stop: action.stop.clone(),
+        pause: action.pause.clone(),
         live: Arc::clone(&action.live),
     };
-    if running.stop.is_set() {
+    if running.pause.pass(&running.stop).is_err() {
         return Outcome::Returned(Err(PerformError::Stopped));
     }
     // Nothing that it could leave half changed is used again: `running` is dropped, and `live` only counts.
@@ -119,26 +128,34 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
     let report = action.live.report();
     let token = &action.record.token;
-    let write = {
+    let id = action.record.id;
+    let (record, write) = {
         let mut table = shared.table.lock();
-        let record = table.settled(action.record.id, outcome, report, Moment::now());
-        Write { put: Arc::new(record), forget: table.take_forgotten() }
+        // A pause or a resume of it is being committed: the store answers in any case, and then it is over.
+        while table.is_changing(id) {
+            shared.changed.wait(&mut table);
+        }
+        let record = Arc::new(table.settled(id, outcome, report, Moment::now()));
+        (Arc::clone(&record), Write { forget: table.take_forgotten(), ..Write::put(&record) })
     };
     let mut retry = Retry::default();
     while let Err(failure) = shared.store.commit(write.clone()) {
         error!(target: "action", "The end of the action cannot be recorded: {failure} [{token}]");
         if shared.closing.is_set() || matches!(failure, StoreError::Closed) {
+            shared.table.lock().unmark(id);
+            shared.changed.notify_all();
             return;
         }
         // Also after a shutdown cut the wait: once more, it may be possible now.
         let (Ok(()) | Err(Stopped)) = retry.wait(shared);
     }
-    let record = write.put;
     shared.table.lock().publish(&record, Moment::now());
+    shared.changed.notify_all();
     // The claims that it held may have kept others waiting.
     shared.wake();
     match (&record.status, &record.error) {
         (Status::Queued, _) => info!(target: "action", "Action back in the queue until the next start [{token}]"),
+        (Status::Paused, _) => info!(target: "action", "Action stays paused over the next start [{token}]"),
         (_, Some(text)) => error!(target: "action", "Action failed: {text} [{token}]"),
         (status, None) => info!(target: "action", "Action ended as {status} [{token}]"),
     }

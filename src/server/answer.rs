@@ -2,6 +2,7 @@
 
 mod about;
 mod fetch;
+mod progress;
 mod queueinfo;
 mod results;
 mod view;

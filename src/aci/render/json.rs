@@ -14,8 +14,18 @@ pub(super) enum Shape {
 }
 
 /// Elements of `responsedata` that may repeat: an array even if there is one, so that a client needs one code path.
-const REPEATED: [&str; 8] =
-    ["action", "documentcount", "identifiers", "identifier", "success", "failed", "task", "logentry"];
+const REPEATED: [&str; 10] = [
+    "action",
+    "documentcount",
+    "identifiers",
+    "identifier",
+    "success",
+    "failed",
+    "task",
+    "logentry",
+    "stage",
+    "parameter",
+];
 
 pub(super) fn render(envelope: &Envelope<'_>, shape: Shape) -> Vec<u8> {
     let names = &envelope.names;

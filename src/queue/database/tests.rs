@@ -5,15 +5,15 @@ use std::fs;
 use tempfile::TempDir;
 
 fn put(record: &Record) -> Write {
-    Write { put: Arc::new(record.clone()), forget: Vec::new() }
+    Write::put(&Arc::new(record.clone()))
 }
 
 /// A directory with a sound file that holds one queued action.
 fn sound() -> (TempDir, PathBuf) {
     let directory = TempDir::new().expect("a temporary directory");
     let path = directory.path().join("fetch.db");
-    let (mut database, records) = Database::open(&path).expect("a new file");
-    assert_eq!(records, []);
+    let (mut database, kept) = Database::open(&path).expect("a new file");
+    assert_eq!(kept, Kept::default());
     database.commit(&[put(&record(1, 0, &[]))]).expect("a writable disk");
     (directory, path)
 }
@@ -78,11 +78,31 @@ fn a_record_is_read_back_as_it_was_written() {
     database.commit(&[put(&record(2, 5, &["OLD"])), put(&ended)]).expect("a writable disk");
     drop(database);
 
-    let (mut database, records) = Database::open(&path).expect("a sound file");
-    assert_eq!(records, [record(1, 0, &[]), ended.clone()]);
+    let (mut database, kept) = Database::open(&path).expect("a sound file");
+    assert_eq!(kept.records, [record(1, 0, &[]), ended.clone()]);
     database.commit(&[Write { forget: vec![1], ..put(&ended) }]).expect("a writable disk");
     drop(database);
-    assert_eq!(Database::open(&path).expect("a sound file").1, [ended]);
+    assert_eq!(Database::open(&path).expect("a sound file").1.records, [ended]);
+}
+
+#[test]
+fn a_paused_queue_is_paused_until_it_is_resumed() {
+    let (_directory, path) = sound();
+    for paused in [true, false] {
+        let (mut database, kept) = Database::open(&path).expect("a sound file");
+        assert_eq!(kept.is_paused, !paused);
+        database.commit(&[Write { paused: Some(paused), ..Write::default() }]).expect("a writable disk");
+        database.commit(&[put(&record(2, 0, &[]))]).expect("a writable disk");
+    }
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_migrated_and_keeps_its_actions() {
+    let (_directory, path) = sound();
+    alter(&path, "DROP TABLE queue; PRAGMA user_version = 1");
+    let (database, kept) = Database::open(&path).expect("a sound file");
+    assert_eq!(kept, Kept { records: vec![record(1, 0, &[])], is_paused: false });
+    assert_eq!(database.0.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(SCHEMA_VERSION));
 }
 
 #[test]
@@ -96,12 +116,13 @@ fn a_file_has_one_owner_at_a_time() {
 
 #[test]
 fn what_is_no_sound_queue_is_refused_and_left_as_it_is() {
-    let cases: [(&str, &str); 8] = [
+    let cases: [(&str, &str); 9] = [
         ("PRAGMA application_id = 7; PRAGMA journal_mode = DELETE", "is a database of another application"),
-        ("PRAGMA user_version = 2", "has schema version 2, and this program knows versions up to 1"),
+        ("PRAGMA user_version = 3", "has schema version 3, and this program knows versions up to 2"),
         ("PRAGMA application_id = 7", "is a database of another application"),
         ("PRAGMA application_id = 0", "is a database of another application"),
         ("DROP TABLE actions", "no such table: actions"),
+        ("DELETE FROM queue", "Query returned no rows"),
         ("ALTER TABLE actions DROP COLUMN claims", "no such column: claims"),
         ("UPDATE actions SET status = 'Lost'", "row 1 is no action"),
         ("UPDATE actions SET report = '{'", "row 1 is no action"),
@@ -157,6 +178,6 @@ fn a_commit_that_fails_keeps_nothing_and_the_next_one_can_succeed() {
     database.pragma("max_page_count", 1_000).expect("a pragma");
     database.commit(&[put(&long)]).expect("there is room again");
     drop(database);
-    let ids: Vec<u64> = Database::open(&path).expect("a sound file").1.iter().map(|record| record.id).collect();
+    let ids: Vec<u64> = Database::open(&path).expect("a sound file").1.records.iter().map(|record| record.id).collect();
     assert_eq!(ids, [1, 3, 4]);
 }

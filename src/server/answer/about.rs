@@ -72,7 +72,8 @@ impl Answers {
 
     /// web-connector.md 1.1. A filter names its task or action whole, with `*` for any characters and `?` for one.
     pub(super) fn task_list(&self, match_name: Option<&str>, match_action: Option<&str>) -> Vec<Element> {
-        let matches = |pattern: Option<&str>, text: &str| pattern.is_none_or(|pattern| wildcard::matches(pattern, text));
+        let matches =
+            |pattern: Option<&str>, text: &str| pattern.is_none_or(|pattern| wildcard::matches(pattern, text));
         let action = "SYNCHRONIZE";
         let tasks = self.fetch.tasks().into_iter();
         let tasks = tasks.filter(|task| matches(match_name, &task.name) && matches(match_action, action));

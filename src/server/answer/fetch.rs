@@ -50,7 +50,7 @@ pub(super) fn plan_failure(error: PlanError) -> Failure {
     }
 }
 
-fn submit_failure(error: &SubmitError) -> Failure {
+pub(super) fn submit_failure(error: &SubmitError) -> Failure {
     let code = match error {
         SubmitError::Store(_) => ErrorCode::Internal,
         _ => ErrorCode::Refused,

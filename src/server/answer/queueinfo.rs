@@ -1,9 +1,11 @@
 //! `action=QueueInfo`.
 
+use super::fetch::submit_failure;
+use super::progress::progress_of;
 use super::{Answers, results};
-use crate::aci::{Element, ErrorCode, Failure, QueueAction};
-use crate::action::{BadParam, QueueName, Status, Token};
-use crate::queue::{CommandError, Snapshot};
+use crate::aci::{Element, ErrorCode, Failure, QueueAction, QueueCommand, Which};
+use crate::action::{BadParam, Filter, Params, Query, QueueName, States, Status, Token};
+use crate::queue::{CommandError, DuplicateError, Snapshot, State};
 use crate::time::Moment;
 
 impl Answers {
@@ -14,28 +16,99 @@ impl Answers {
             );
         }
         let now = Moment::now();
-        let actions = match action {
-            QueueAction::GetStatus(None) => self.queue.list().iter().map(|snapshot| status_of(snapshot, now)).collect(),
-            QueueAction::GetStatus(Some(token)) => {
-                let snapshot = self.queue.get(&token).ok_or_else(|| unknown_token(&token))?;
-                vec![status_of(&snapshot, now)]
+        let told = match action {
+            QueueAction::GetStatus { token, query } => {
+                let found = self.find(token.as_ref(), &query)?;
+                found.iter().map(|snapshot| status_of(snapshot, now)).collect()
             }
-            QueueAction::Cancel(token) => {
-                let snapshot = self.queue.cancel(&token).map_err(command_failure)?;
-                vec![touched(&snapshot)]
+            QueueAction::Progress { token, depth_max, all_stages } => {
+                let query = if token.is_some() { Query::default() } else { running() };
+                let found = self.find(token.as_ref(), &query)?;
+                found.iter().map(|snapshot| progress_of(snapshot, depth_max, all_stages, now)).collect()
             }
-            QueueAction::Stop(token) => {
-                let stopped = self.queue.stop(token.as_ref()).map_err(command_failure)?;
-                stopped.iter().map(touched).collect()
+            QueueAction::GetActionParameters(token) => self.parameters(token)?,
+            QueueAction::QueueStatus => return Ok(vec![queue_of(queue, self.queue.state())]),
+            QueueAction::Duplicate(token) => {
+                let copy = self.queue.duplicate(&token).map_err(duplicate_failure)?;
+                return Ok(vec![Element::value("token", copy)]);
+            }
+            QueueAction::Command(command) => self.command(command)?.iter().map(touched).collect(),
+        };
+        Ok(vec![Element::parent("actions", told)])
+    }
+
+    fn find(&self, token: Option<&Token>, query: &Query) -> Result<Vec<Snapshot>, Failure> {
+        match token {
+            Some(token) => self.queue.find_one(token, query).map_err(command_failure),
+            None => Ok(self.queue.find(query)),
+        }
+    }
+
+    fn parameters(&self, token: Option<Token>) -> Result<Vec<Element>, Failure> {
+        let submitted = match token {
+            Some(token) => {
+                let params = self.queue.parameters(&token).map_err(command_failure)?;
+                vec![(token, params)]
+            }
+            None => self.queue.all_parameters(),
+        };
+        Ok(submitted.iter().map(|(token, params)| parameters_of(token, params)).collect())
+    }
+
+    fn command(&self, command: QueueCommand) -> Result<Vec<Snapshot>, Failure> {
+        let queue = &self.queue;
+        let told = match command {
+            QueueCommand::Cancel(Which::One(token)) => queue.cancel(&token).map(|action| vec![action]),
+            QueueCommand::Cancel(Which::Matching(filter)) => queue.cancel_matching(&filter),
+            QueueCommand::Stop(None) => queue.stop(None),
+            QueueCommand::Stop(Some(Which::One(token))) => queue.stop(Some(&token)),
+            QueueCommand::Stop(Some(Which::Matching(filter))) => queue.stop_matching(&filter),
+            QueueCommand::Delete(Which::One(token)) => queue.delete(&token).map(|action| vec![action]),
+            QueueCommand::Delete(Which::Matching(filter)) => queue.delete_matching(&filter),
+            QueueCommand::Pause(token) => queue.pause(token.as_ref()),
+            QueueCommand::Resume(token) => queue.resume(token.as_ref()),
+            QueueCommand::ChangePriority { token, priority } => {
+                queue.change_priority(&token, priority).map(|action| vec![action])
             }
         };
-        Ok(vec![Element::parent("actions", actions)])
+        told.map_err(command_failure)
     }
+}
+
+/// Every action that holds a thread.
+fn running() -> Query {
+    let states = Some(States(vec![Status::Processing, Status::Paused]));
+    Query { filter: Filter { states, ..Filter::default() }, ..Query::default() }
+}
+
+/// How the queue stands; the names are ours (aci.md 10).
+fn queue_of(name: &QueueName, state: State) -> Element {
+    let State { is_paused, queued, running, ended } = state;
+    Element::parent(
+        "queue",
+        vec![
+            Element::value("name", name),
+            Element::value("paused", is_paused),
+            Element::value("pending", queued),
+            Element::value("running", running),
+            Element::value("completed", ended),
+        ],
+    )
+}
+
+/// What was submitted, in its order. Anybody who may ask about the queue is told, so secrets are masked.
+fn parameters_of(token: &Token, params: &Params) -> Element {
+    let params = params.masked();
+    let parameters = params
+        .iter()
+        .map(|(name, value)| Element::text("parameter", value.to_owned()).attribute("name", name.to_owned()))
+        .collect();
+    Element::parent("action", vec![Element::value("token", token), Element::parent("parameters", parameters)])
 }
 
 /// One action as `GetStatus` prints it: elements, order and formats of aci.md 3.5.
 fn status_of(snapshot: &Snapshot, now: Moment) -> Element {
-    let Snapshot { token, status, queued_at, started_at, ended_at, priority, error, report } = snapshot;
+    let Snapshot { token, status, queued_at, started_at, ended_at, priority, error, report, .. } = snapshot;
     let left_queue_at = started_at.or(*ended_at).unwrap_or(now);
     let mut children = vec![
         Element::text("status", status.as_str()),
@@ -73,7 +146,15 @@ fn command_failure(error: CommandError) -> Failure {
     let code = match error {
         CommandError::UnknownToken(token) => return unknown_token(&token),
         CommandError::Store(_) => ErrorCode::Internal,
+        CommandError::Busy => ErrorCode::Refused,
         _ => ErrorCode::ParamInvalid,
     };
     Failure::new(code, error.to_string())
+}
+
+fn duplicate_failure(error: DuplicateError) -> Failure {
+    match error {
+        DuplicateError::Command(error) => command_failure(error),
+        DuplicateError::Submit(error) => submit_failure(&error),
+    }
 }
