@@ -1,13 +1,16 @@
 //! What a person types: argv to a typed [`Command`], the help texts, the exit codes, and where the configuration file is
 //! looked for; and the running of each command in the foreground.
 
+mod checkconfig;
 mod help;
 mod oneshot;
 mod serve;
 
 use crate::action::FromParam;
 use crate::config::{Config, Format, nearest};
+use crate::fetchaction::Findings;
 use crate::log;
+use crate::server::fetch_settings;
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,6 +23,8 @@ pub enum Command {
     Serve { config: Option<PathBuf> },
     /// Crawl one site and end.
     Fetch(Fetch),
+    /// Say what is wrong with a configuration file and end; which file is as for [`Command::Serve`].
+    CheckConfig { config: Option<PathBuf> },
     /// Print [`Topic::text`].
     Help(Topic),
     /// Print [`version`].
@@ -43,6 +48,7 @@ pub struct Fetch {
 pub enum Topic {
     Program,
     Fetch,
+    CheckConfig,
 }
 
 /// How the program ends; the numbers are in every help text.
@@ -78,6 +84,7 @@ pub enum UsageError {
     NoUrl,
 }
 
+const COMMANDS: [(&str, Topic); 2] = [("fetch", Topic::Fetch), ("check-config", Topic::CheckConfig)];
 const CONFIG_NAME: &str = "webconnector.cfg";
 const FETCH_DEPTH: &str = "a whole number from 0, or -1 for no limit";
 
@@ -132,9 +139,13 @@ impl Command {
 /// What has been read so far.
 #[derive(Default)]
 struct Typed {
-    is_fetch: bool,
+    /// The command's, once it has been read.
+    topic: Option<Topic>,
     url: Option<String>,
+    /// Of `--config`.
     config: Option<PathBuf>,
+    /// Of `check-config FILE`.
+    checked: Option<PathBuf>,
     /// -1 for no limit.
     depth: Option<i64>,
     output: Option<PathBuf>,
@@ -143,20 +154,27 @@ struct Typed {
 
 impl Typed {
     fn topic(&self) -> Topic {
-        if self.is_fetch { Topic::Fetch } else { Topic::Program }
+        self.topic.unwrap_or(Topic::Program)
     }
 
     fn word(&mut self, word: String) -> Result<(), UsageError> {
-        if !self.is_fetch {
-            self.is_fetch = word == "fetch";
-            let nearest = nearest(&word, ["fetch"]).map(|_| "fetch");
-            return if self.is_fetch { Ok(()) } else { Err(UsageError::UnknownCommand { given: word, nearest }) };
+        match self.topic() {
+            Topic::Program => {
+                self.topic = COMMANDS.into_iter().find(|(name, _)| *name == word).map(|(_, topic)| topic);
+                let nearest = nearest(&word, COMMANDS.map(|(name, _)| name));
+                if self.topic.is_some() { Ok(()) } else { Err(UsageError::UnknownCommand { given: word, nearest }) }
+            }
+            Topic::Fetch if self.url.is_some() => Err(UsageError::TooMany { given: word, after: "one URL" }),
+            Topic::Fetch => {
+                self.url = Some(word).filter(|url| !url.trim().is_empty());
+                Ok(())
+            }
+            Topic::CheckConfig if self.checked.is_some() => Err(UsageError::TooMany { given: word, after: "one file" }),
+            Topic::CheckConfig => {
+                self.checked = Some(word.into());
+                Ok(())
+            }
         }
-        if self.url.is_some() {
-            return Err(UsageError::TooMany { given: word, after: "one URL" });
-        }
-        self.url = Some(word).filter(|url| !url.trim().is_empty());
-        Ok(())
     }
 
     fn option(&mut self, option: &'static OptionSpec, parser: &mut Parser) -> Result<(), UsageError> {
@@ -188,11 +206,14 @@ impl Typed {
             .iter()
             .find(|option| option.owner.is_some_and(|owner| owner != self.topic()) && self.has(option.name));
         if let Some(option) = misplaced {
-            let place = if self.is_fetch { "the server: webconnector --config FILE" } else { "webconnector fetch URL" };
+            let is_of_server = option.owner == Some(Topic::Program);
+            let place = if is_of_server { "the server: webconnector --config FILE" } else { "webconnector fetch URL" };
             return Err(UsageError::Misplaced { option: option.name, place });
         }
-        if !self.is_fetch {
-            return Ok(Command::Serve { config: self.config });
+        match self.topic() {
+            Topic::Program => return Ok(Command::Serve { config: self.config }),
+            Topic::CheckConfig => return Ok(Command::CheckConfig { config: self.checked }),
+            Topic::Fetch => {}
         }
         Ok(Command::Fetch(Fetch {
             url: self.url.ok_or(UsageError::NoUrl)?,
@@ -219,6 +240,7 @@ impl Topic {
         match self {
             Topic::Program => help::PROGRAM,
             Topic::Fetch => help::FETCH,
+            Topic::CheckConfig => help::CHECK_CONFIG,
         }
     }
 }
@@ -228,11 +250,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     match Command::parse(args) {
         Ok(Command::Serve { config }) => serve_with(config.as_deref()),
         Ok(Command::Fetch(fetch)) => {
-            let to_stderr = log::Settings::stderr_only(log::Level::Warning);
             // One process, one sink: nobody has set another.
-            let _ = log::init(&to_stderr);
+            let _logging = log::init(&log::Settings::stderr_only(log::Level::Warning));
             oneshot::fetch(&fetch)
         }
+        Ok(Command::CheckConfig { config }) => match look_for_config(config.as_deref()) {
+            Ok(Some(path)) => checkconfig::check_config(&path),
+            Ok(None) => {
+                complain(&format!("there is no {CONFIG_NAME} beside the program or here; name the file to check"))
+            }
+            Err(why) => complain(&why),
+        },
         Ok(Command::Help(topic)) => {
             print!("{}", topic.text());
             Exit::Ok
@@ -249,30 +277,53 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn serve_with(asked_for: Option<&Path>) -> Exit {
-    let complain = |why: String| {
-        eprintln!("webconnector: {why}");
-        Exit::Configuration
+    let path = match look_for_config(asked_for) {
+        Ok(path) => path,
+        Err(why) => return complain(&why),
     };
-    let working_folder = match std::env::current_dir() {
-        Ok(folder) => folder,
-        Err(error) => return complain(format!("the working directory cannot be read: {error}")),
-    };
-    let program = std::env::current_exe().ok();
-    let path = find_config(asked_for, program.as_deref().and_then(Path::parent), &working_folder);
     let config = match path {
-        // Absolute, so that answers and the log name files that can be found.
-        Some(path) => match Config::load(&working_folder.join(path)) {
+        Some(path) => match Config::load(&path) {
             Ok(config) => config,
-            Err(error) => return complain(error.to_string()),
+            Err(error) => return complain(&error.to_string()),
         },
-        None => Config::default_in(&working_folder),
+        None => match std::env::current_dir() {
+            Ok(folder) => Config::default_in(&folder),
+            Err(error) => return complain(&format!("the working directory cannot be read: {error}")),
+        },
     };
-    // One process, one sink: nobody has set another.
-    let _ = log::init(&config.logging);
+    let _logging = match log::init(&config.logging) {
+        Ok(logging) => logging,
+        Err(error) => {
+            eprintln!("webconnector: {error}");
+            return Exit::Failed;
+        }
+    };
     for notice in &config.notices {
         ::log::log!(target: "application", notice.level, "{}", notice.text);
     }
+    // These keep no other task from being performed, and may be mended while the server runs.
+    let Findings { problems, notices } = fetch_settings(&config).check();
+    for problem in problems {
+        ::log::error!(target: "application", "{problem}");
+    }
+    for notice in notices {
+        ::log::log!(target: "application", notice.level, "{}", notice.text);
+    }
     serve::serve(&config)
+}
+
+fn complain(why: &str) -> Exit {
+    eprintln!("webconnector: {why}");
+    Exit::Configuration
+}
+
+/// The configuration file, if there is one: absolute, so that answers and the log name a file that can be found.
+fn look_for_config(asked_for: Option<&Path>) -> Result<Option<PathBuf>, String> {
+    let working_folder =
+        std::env::current_dir().map_err(|error| format!("the working directory cannot be read: {error}"))?;
+    let program = std::env::current_exe().ok();
+    let path = find_config(asked_for, program.as_deref().and_then(Path::parent), &working_folder);
+    Ok(path.map(|path| working_folder.join(path)))
 }
 
 impl From<Exit> for ExitCode {
@@ -351,6 +402,9 @@ mod tests {
             ("fetch --depth -1 https://h/", fetch(None, "output", Format::Jsonl)),
             ("--depth=0 fetch https://h/ -o out --format IDX", fetch(Some(0), "out", Format::Idx)),
             ("fetch -- https://h/", fetch(None, "output", Format::Jsonl)),
+            ("check-config", Command::CheckConfig { config: None }),
+            ("check-config a.cfg", Command::CheckConfig { config: Some("a.cfg".into()) }),
+            ("check-config -h", Command::Help(Topic::CheckConfig)),
             ("--help", Command::Help(Topic::Program)),
             ("-h", Command::Help(Topic::Program)),
             ("fetch --help", Command::Help(Topic::Fetch)),
@@ -371,6 +425,10 @@ mod tests {
             ("-x", "there is no option -x"),
             ("fech https://h/", "there is no command fech; is fetch meant?"),
             ("start", "there is no command start"),
+            ("chekc-config", "there is no command chekc-config; is check-config meant?"),
+            ("check-config a b", "b is one too many: one file is all that is expected"),
+            ("check-config --depth 3", "--depth belongs to webconnector fetch URL"),
+            ("check-config --config a", "--config belongs to the server: webconnector --config FILE"),
             ("--config", "--config needs a value: --config FILE"),
             ("--config=", "--config needs a value: --config FILE"),
             ("fetch", "fetch needs the URL to start at: webconnector fetch https://example.com/"),
@@ -407,19 +465,25 @@ mod tests {
     #[test]
     fn help_names_every_option_and_every_exit_code() {
         for option in &OPTIONS {
-            for topic in [Topic::Program, Topic::Fetch] {
+            for topic in [Topic::Program, Topic::Fetch, Topic::CheckConfig] {
                 if option.owner.is_none_or(|owner| owner == topic) {
                     let usage = option.value.map_or(option.name.to_owned(), |value| format!("{} {value}", option.name));
                     assert!(topic.text().contains(&usage), "{usage}");
                 }
             }
         }
-        for topic in [Topic::Program, Topic::Fetch] {
+        for topic in [Topic::Program, Topic::Fetch, Topic::CheckConfig] {
             assert!(topic.text().lines().all(|line| line.chars().count() <= 80), "a terminal has 80 columns");
-            for exit in [Exit::Ok, Exit::Failed, Exit::Usage] {
-                assert!(topic.text().contains(&format!("\n  {}  ", exit as u8)));
+        }
+        let exits = [
+            (Topic::Program, &[Exit::Ok, Exit::Failed, Exit::Usage, Exit::Configuration][..]),
+            (Topic::Fetch, &[Exit::Ok, Exit::Failed, Exit::Usage]),
+            (Topic::CheckConfig, &[Exit::Ok, Exit::Usage, Exit::Configuration]),
+        ];
+        for (topic, exits) in exits {
+            for exit in exits {
+                assert!(topic.text().contains(&format!("\n  {}  ", *exit as u8)));
             }
         }
-        assert!(Topic::Program.text().contains(&format!("\n  {}  ", Exit::Configuration as u8)));
     }
 }

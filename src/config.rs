@@ -7,15 +7,18 @@
 mod ini;
 mod layers;
 mod line;
+mod logging;
 mod nearest;
 mod parameters;
 mod read;
+mod secret;
 mod value;
 
 pub use ini::{Entry, Ini, IniError, Origin, Section, Warning};
 pub use layers::{BadSetting, Layers};
 pub use nearest::nearest;
 pub use parameters::{PARAMETERS, ParameterSpec};
+pub use secret::{is_secret, masked};
 pub use value::{csv, duration, unquoted};
 
 use crate::action::FromParam;
@@ -137,20 +140,25 @@ pub enum ConfigError {
 impl Config {
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        usable(Config::examine(path)?)
+    }
+
+    /// Reads the file at `path` with everything that is wrong with it. Where a setting cannot be used, the
+    /// configuration has the default.
+    pub fn examine(path: &Path) -> Result<(Config, Vec<BadSetting>), IniError> {
         let ini = Ini::read(path)?;
         // Absolute, so that it stays right whatever the working directory becomes, and is never the empty path.
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
-        Config::build(ini, Some(path.to_owned()), base, Ipv4Addr::UNSPECIFIED)
+        Ok(Config::build(ini, Some(path.to_owned()), base, Ipv4Addr::UNSPECIFIED))
     }
 
     /// The configuration without a file: every default, on this machine only, with its files in `directory`.
     pub fn default_in(directory: &Path) -> Config {
-        Config::build(Ini::default(), None, directory.to_owned(), Ipv4Addr::LOCALHOST)
-            .expect("no setting can be bad where none is made")
+        Config::build(Ini::default(), None, directory.to_owned(), Ipv4Addr::LOCALHOST).0
     }
 
-    fn build(ini: Ini, path: Option<PathBuf>, base: PathBuf, host: Ipv4Addr) -> Result<Config, ConfigError> {
+    fn build(ini: Ini, path: Option<PathBuf>, base: PathBuf, host: Ipv4Addr) -> (Config, Vec<BadSetting>) {
         let mut reader = Reader { ini: &ini, base: &base, problems: Vec::new(), notices: Vec::new() };
         reader.notices.extend(ini.warnings().iter().map(|warning| Notice::warning(warning.to_string())));
         let server = reader.server(host);
@@ -160,16 +168,41 @@ impl Config {
         let ingestion = reader.ingestion();
         let tasks = reader.tasks();
         reader.note_what_has_no_effect(&tasks);
-        let Reader { problems, notices, .. } = reader;
-        if !problems.is_empty() {
-            return Err(ConfigError::Settings(problems));
-        }
-        Ok(Config { path, base, server, service, actions, logging, ingestion, tasks, notices, ini })
+        let Reader { mut problems, mut notices, .. } = reader;
+        secret::check_encrypted(&ini, &mut problems, &mut notices);
+        (Config { path, base, server, service, actions, logging, ingestion, tasks, notices, ini }, problems)
     }
 }
 
+/// The tasks as the file has them at one moment.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    /// All of the file's sections.
+    pub ini: Ini,
+    /// The tasks that `[FetchTasks]` lists, in its order and spelling, each once.
+    pub names: Vec<String>,
+}
+
+impl Tasks {
+    /// Reads the file at `path` for its tasks only: what it says about the server counts at the next start, right or
+    /// wrong.
+    pub fn read(path: &Path) -> Result<Tasks, ConfigError> {
+        let ini = Ini::read(path)?;
+        let mut reader = Reader { ini: &ini, base: Path::new(""), problems: Vec::new(), notices: Vec::new() };
+        let names = reader.tasks();
+        let Reader { mut problems, mut notices, .. } = reader;
+        secret::check_encrypted(&ini, &mut problems, &mut notices);
+        usable((Tasks { ini, names }, problems))
+    }
+}
+
+fn usable<T>((read, problems): (T, Vec<BadSetting>)) -> Result<T, ConfigError> {
+    if problems.is_empty() { Ok(read) } else { Err(ConfigError::Settings(problems)) }
+}
+
 impl Notice {
-    fn warning(text: String) -> Notice {
+    /// Something that someone should look at.
+    pub fn warning(text: String) -> Notice {
         Notice { level: Level::Warn, text }
     }
 
@@ -236,17 +269,6 @@ impl<'a> Reader<'a> {
             ended_max: self.or(section.number("MaxEndedActions", 0..=1_000_000), 10_000),
             ended_age_max: self.or(section.duration("MaxEndedActionAge"), Duration::from_hours(720)),
             attempts_max: self.or(section.number("MaxAttempts", 1..=100), 3),
-        }
-    }
-
-    fn logging(&mut self) -> log::Settings {
-        let section = self.layers(&["Logging"]);
-        let file_kib_max: u64 = self.or(section.number("LogMaxSizeKBs", 1..=u64::MAX >> 10), 10 << 10);
-        log::Settings {
-            directory: Some(self.path(&section, "LogDirectory", "logs")),
-            level: self.or(section.read("LogLevel"), log::Level::Normal),
-            echo: self.or(section.boolean("LogEcho"), false),
-            file_bytes_max: file_kib_max << 10,
         }
     }
 
@@ -348,8 +370,12 @@ impl<'a> Reader<'a> {
             if let Some(meant) = nearest(title, sections()).filter(|_| !is_task && !is_own_section(title)) {
                 self.warn(format!("{origin}: [{title}] is not known; is [{meant}] meant?"));
             }
-            // [Fetch] is [Actions] for one queue.
-            let declared = if title.eq_ignore_ascii_case("Fetch") { "Actions" } else { title };
+            // [Fetch] is [Actions] for one queue, a stream's section is [Logging] for one stream.
+            let declared = match title {
+                _ if title.eq_ignore_ascii_case("Fetch") => "Actions",
+                _ if self.is_stream(title) => "Logging",
+                _ => title,
+            };
             // Where tasks have parameters, names are judged by whoever declares those.
             if has_parameters(declared) && !declared.eq_ignore_ascii_case("FetchTasks") {
                 for entry in section.entries() {
@@ -359,18 +385,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn is_stream(&self, title: &str) -> bool {
+        let listed = self.ini.section("Logging").map_or(Vec::new(), |section| section.numbered(""));
+        listed.iter().any(|(_, entry)| unquoted(&entry.value).eq_ignore_ascii_case(title))
+    }
+
     fn note_entry(&mut self, declared: &str, title: &str, entry: &Entry) {
         let Entry { name, value, origin } = entry;
         let mut known = PARAMETERS.iter().filter(|spec| spec.section.eq_ignore_ascii_case(declared));
-        if known.clone().any(|spec| spec.name.eq_ignore_ascii_case(name)) {
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        // 0 stands for the whole list.
+        if known.clone().any(|spec| spec.name.eq_ignore_ascii_case(name) || spec.name == "0" && is_number) {
             return;
         }
-        let is_this = |unused: &str| match unused {
-            "#" => name.bytes().all(|byte| byte.is_ascii_digit()),
-            unused => unused.eq_ignore_ascii_case(name),
-        };
         let mut unused = UNUSED.iter().filter(|unused| unused.section.eq_ignore_ascii_case(declared));
-        if let Some(unused) = unused.find(|unused| is_this(unused.name)) {
+        if let Some(unused) = unused.find(|unused| unused.name.eq_ignore_ascii_case(name)) {
             let is_off = bool::from_param(value) == Some(false);
             let weight = if unused.weight == Weight::HeavyIfOn && is_off { Weight::Light } else { unused.weight };
             self.note(weight, format!("{origin}: [{title}] {name} has no effect: {}", unused.effect));
@@ -401,7 +430,10 @@ impl<'a> Reader<'a> {
         match read {
             Ok(value) => value.unwrap_or(default),
             Err(problem) => {
-                self.problems.push(problem);
+                // One line of [Logging] may be read for each stream.
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
                 default
             }
         }
@@ -461,7 +493,8 @@ fn has_parameters(section: &str) -> bool {
     PARAMETERS.iter().any(|spec| spec.section.eq_ignore_ascii_case(section))
 }
 
-fn is_own_section(name: &str) -> bool {
+/// Whether a section of this name is the server's, so that no task can have it.
+pub fn is_own_section(name: &str) -> bool {
     has_parameters(name)
         || name.eq_ignore_ascii_case("Fetch")
         || name.eq_ignore_ascii_case("Default")

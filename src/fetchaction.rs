@@ -3,6 +3,7 @@
 //! An action is *planned* twice from the same parameters: when it is submitted, so that a mistake is answered before a
 //! token exists, and when it is performed, which may be after a restart.
 
+mod check;
 mod collect;
 mod documentaction;
 mod identifiers;
@@ -17,6 +18,7 @@ mod task;
 mod tasklist;
 mod view;
 
+pub use self::check::Findings;
 pub use self::synchronize::FIELDS;
 pub use self::task::{PARAMETERS, PlanError, Task, TaskParameter};
 pub use self::tasklist::{TaskInfo, TaskList};
@@ -27,7 +29,7 @@ use self::identifiers::Question;
 use self::named::Group;
 use self::synchronize::TaskError;
 use crate::action::{Live, Params, Token};
-use crate::config::Ini;
+use crate::config::{self, Ini};
 use crate::ingest;
 use crate::pause::PauseGate;
 use crate::stop::StopFlag;
@@ -35,11 +37,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What fetch actions need of the configuration.
+#[derive(Clone)]
 pub struct Settings {
     /// `[FetchTasks]`, `[Default]` and the task sections are read from here.
     pub ini: Arc<Ini>,
     /// The tasks that `[FetchTasks]` lists.
     pub tasks: Vec<String>,
+    /// The file that `ini` and `tasks` come from: they are read anew whenever an action is planned. `None` keeps them.
+    pub file: Option<PathBuf>,
     /// The folder of the datastores, and from which relative `DatastoreFile`s count.
     pub folder: PathBuf,
     /// Where documents go: each of these targets gets all of them. None sends them nowhere (`EnableIngestion=FALSE`).
@@ -124,20 +129,43 @@ impl Plan {
     }
 }
 
+impl Settings {
+    /// What is to be said about the task sections. Nothing is run or opened.
+    pub fn check(&self) -> Findings {
+        check::check(self, config::is_own_section)
+    }
+}
+
 impl FetchActions {
     pub fn new(settings: Settings) -> FetchActions {
-        let tasks = TaskList::new(settings.tasks.clone());
+        let tasks = TaskList::new(&settings.tasks);
         FetchActions { settings, tasks }
     }
 
     /// The tasks known: those of the configuration and those that actions brought.
     pub fn tasks(&self) -> Vec<TaskInfo> {
+        // A file that is broken at the moment is told to whoever submits an action; the list needs none.
+        let _ = self.current();
         self.tasks.list(&self.settings.folder)
+    }
+
+    /// The settings with the task sections as the file has them now.
+    ///
+    /// The file is read each time: that takes far less than the commit of an action, and no change can be missed, as
+    /// it could be by the dates and sizes of a file and of all that it includes. Of a file that cannot be used nothing
+    /// is used, not what it said before either: an action would do what nobody can read any more.
+    fn current(&self) -> Result<Settings, PlanError> {
+        let Some(file) = &self.settings.file else {
+            return Ok(self.settings.clone());
+        };
+        let config::Tasks { ini, names } = config::Tasks::read(file)?;
+        self.tasks.configure(&names);
+        Ok(Settings { ini: Arc::new(ini), tasks: names, ..self.settings.clone() })
     }
 
     /// What an action with these parameters would do. Without `FetchAction` it is a synchronize.
     pub fn plan(&self, params: &Params) -> Result<Plan, PlanError> {
-        Plan::read(&self.settings, params)
+        Plan::read(&self.current()?, params)
     }
 
     /// The parameters of the action that purges the datastore of a task section.
@@ -147,7 +175,7 @@ impl FetchActions {
 
     /// Fetches one page for a client that waits. Takes at most `PageTimeout`, or 20 seconds if that is less.
     pub fn view(&self, params: &Params, stop: &StopFlag) -> Result<Viewed, ViewError> {
-        view::view(&self.settings, params, stop)
+        view::view(&self.current()?, params, stop)
     }
 
     /// Performs an action.

@@ -1,20 +1,27 @@
-//! Where log records go: one file for each stream below the log directory, and stderr if asked.
+//! Where log records go: the files of the streams, and stderr if asked.
 //!
-//! Owns the files, their form and their size. A record's target is its stream: `log::info!(target: "synchronize", …)`;
-//! everything else is of the stream `application`. A log that cannot be written never stops the server: it says so
-//! once on stderr, tries again now and then, and says when it works again.
+//! Owns the files, their form and their size. A record's target is its type: `log::info!(target: "synchronize", …)`;
+//! what names none of [`TYPES`] is of the type `application`. Each stream writes the records of its types to one file
+//! (aci.md 6.2). A log that cannot be written never stops the server: it says so once on stderr, tries again now and
+//! then, and says when it works again.
 //!
 //! A line (aci.md 3.10) is `DD/MM/YYYY HH:MM:SS [thread] 30-Normal: message`. The reference shows the numbers of
 //! Always (00), Normal (30) and Error (70); the others are chosen to lie between them in the order of gravity. A line
 //! that belongs to a request with an `ActionID`, or to its action, ends in ` {ActionID}`.
 
+mod archive;
 mod file;
 mod scope;
+mod tail;
 
+pub use archive::Expire;
 pub use scope::ActionIdScope;
+pub use tail::{Tail, tail};
 
 use crate::action::FromParam;
 use crate::time::Moment;
+use archive::Archiver;
+use crossbeam_channel::Sender;
 use file::LogFile;
 use log::{LevelFilter, Log, Metadata, Record};
 use parking_lot::Mutex;
@@ -28,14 +35,36 @@ use std::time::Instant;
 /// What is logged, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Made if it does not exist. `None` writes no files.
-    pub directory: Option<PathBuf>,
-    /// The least grave level that is logged.
+    /// No two of them have the same file.
+    pub streams: Vec<Stream>,
+    /// What is written to stderr besides, however little the streams take: `None` for what they echo themselves.
+    pub stderr: Option<Level>,
+}
+
+/// One file, and what is written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    pub name: String,
+    /// Of [`TYPES`]: whose records it takes.
+    pub types: Vec<&'static str>,
+    /// The least grave level that it takes.
     pub level: Level,
     /// Whether every line is also written to stderr.
     pub echo: bool,
-    /// How large one file may get. Then it becomes `<stream>.log.1`, and the one of that name before it is gone.
-    pub file_bytes_max: u64,
+    pub file: File,
+}
+
+/// A log file, and what becomes of it when it is full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its folder is made if it does not exist.
+    pub path: PathBuf,
+    pub bytes_max: u64,
+    pub expire: Expire,
+    /// The folder of full files, made if it does not exist.
+    pub archive: PathBuf,
+    /// How many full files are kept, the latest ones.
+    pub archived_max: usize,
 }
 
 /// The levels of the reference, the gravest first.
@@ -57,50 +86,81 @@ pub enum Level {
     Debug,
 }
 
-/// The log was set up before. That one stays in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the log is set up already")]
-pub struct InitError;
+/// The log was set up before, or the thread that archives full files cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The first one stays in use.
+    #[error("the log is set up already")]
+    Again,
+    /// Nothing is logged.
+    #[error("a thread for the log cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
 
-/// The streams that have a file each; the first takes what names none of them.
-const STREAMS: [&str; 4] = ["application", "action", "synchronize", "collect"];
+/// The types of records, as the reference's connectors have them (aci.md 6.2). The first takes what names none.
+pub const TYPES: [&str; 11] = [
+    "application",
+    "action",
+    "synchronize",
+    "synchronizegroups",
+    "collect",
+    "delete",
+    "insert",
+    "update",
+    "view",
+    "identifiers",
+    "hold",
+];
 
 /// A longer message is cut: it is of a remote server's making, and explains nothing after so much.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 
+/// Keeps full log files in order while it lives. What is logged later is still written.
+pub struct Logging {
+    _archiver: Option<Archiver>,
+}
+
 /// Sets up the log of the whole process; what is logged before is lost. A directory that cannot be made or written
 /// is no error: see the module.
-pub fn init(settings: &Settings) -> Result<(), InitError> {
+pub fn init(settings: &Settings) -> Result<Logging, InitError> {
+    let mut archiver = None;
+    let mut wake = None;
+    if !settings.streams.is_empty() && SINK.get().is_none() {
+        let started = Archiver::start(settings.streams.iter().map(|stream| stream.file.clone()).collect());
+        let started = started.map_err(InitError::Thread)?;
+        wake = Some(started.wake());
+        archiver = Some(started);
+    }
     let mut fresh = false;
     let sink = SINK.get_or_init(|| {
         fresh = true;
-        Sink::new(settings, Box::new(io::stderr()))
+        Sink::new(settings, wake, Box::new(io::stderr()))
     });
     if !fresh {
-        return Err(InitError);
+        return Err(InitError::Again);
     }
-    log::set_logger(sink).map_err(|_| InitError)?;
-    log::set_max_level(settings.level.filter());
-    Ok(())
+    log::set_logger(sink).map_err(|_| InitError::Again)?;
+    log::set_max_level(sink.level().filter());
+    Ok(Logging { _archiver: archiver })
 }
 
-/// Logs to `stream` whatever the level is. For the start and the end of the server and of each action, which
-/// `00-Always` marks in the reference too.
-pub fn always(stream: &str, message: fmt::Arguments<'_>) {
+/// Logs to the streams of `kind`, one of [`TYPES`], whatever their level is. For the start and the end of the server
+/// and of each action, which `00-Always` marks in the reference too.
+pub fn always(kind: &str, message: fmt::Arguments<'_>) {
     // Whoever watches a program start and end needs no line that says so.
     if let Some(sink) = SINK.get()
-        && (!sink.files.is_empty() || sink.level >= Level::Normal)
+        && (!sink.streams.is_empty() || sink.stderr >= Some(Level::Normal))
     {
-        sink.write(stream, Level::Always, message);
+        sink.write(kind, Level::Always, message);
     }
 }
 
 impl Settings {
     /// Only on stderr: for a program that runs while someone looks, such as a single crawl.
     pub fn stderr_only(level: Level) -> Settings {
-        Settings { directory: None, level, echo: true, file_bytes_max: 0 }
+        Settings { streams: Vec::new(), stderr: Some(level) }
     }
 }
 
@@ -168,41 +228,79 @@ impl FromParam for Level {
 ///
 /// Each file has a lock that is held while a line is written to it, although locks cover assignments only elsewhere:
 /// the size, the renaming and the order of lines need it, and a line is one short write to the page cache. Nothing but
-/// that file is waited for under it, and stderr is written after it is released.
+/// that file is waited for under it: what is done with a full file after it was renamed is the archiver's, and stderr
+/// is written after the lock is released.
 struct Sink {
+    streams: Vec<Open>,
+    /// Beside what the streams echo.
+    stderr: Option<Level>,
+    /// Tells the archiver that a file has been renamed.
+    wake: Option<Sender<()>>,
+    screen: Mutex<Box<dyn Write + Send>>,
+}
+
+struct Open {
+    types: Vec<&'static str>,
     level: Level,
     echo: bool,
-    /// One for each of [`STREAMS`]; empty if no files are written.
-    files: Vec<Mutex<LogFile>>,
-    stderr: Mutex<Box<dyn Write + Send>>,
+    file: Mutex<LogFile>,
 }
 
 impl Sink {
-    fn new(settings: &Settings, stderr: Box<dyn Write + Send>) -> Sink {
-        let files = settings.directory.iter().flat_map(|directory| {
-            STREAMS.map(|stream| {
-                let path = directory.join(format!("{stream}.log"));
-                Mutex::new(LogFile::new(path, settings.file_bytes_max))
-            })
-        });
-        Sink { level: settings.level, echo: settings.echo, files: files.collect(), stderr: Mutex::new(stderr) }
+    fn new(settings: &Settings, wake: Option<Sender<()>>, screen: Box<dyn Write + Send>) -> Sink {
+        let open = |stream: &Stream| Open {
+            types: stream.types.clone(),
+            level: stream.level,
+            echo: stream.echo,
+            file: Mutex::new(LogFile::new(stream.file.clone())),
+        };
+        let streams = settings.streams.iter().map(open).collect();
+        Sink { streams, stderr: settings.stderr, wake, screen: Mutex::new(screen) }
     }
 
-    fn write(&self, stream: &str, level: Level, message: fmt::Arguments<'_>) {
-        let line = line(Moment::now(), thread::current().name().unwrap_or("?"), level, message);
-        let place = STREAMS.iter().position(|name| *name == stream).unwrap_or(0);
-        let change = self.files.get(place).and_then(|file| file.lock().append(&line, Instant::now()));
-        if let Some(change) = change {
-            self.complain(&change);
+    /// The least grave level that anything takes.
+    fn level(&self) -> Level {
+        let levels = self.streams.iter().map(|stream| stream.level);
+        levels.chain(self.stderr).max().unwrap_or(Level::Always)
+    }
+
+    /// Whether anything takes a record of this type and level.
+    fn takes(&self, kind: &str, level: Level) -> bool {
+        let of_streams = self.streams.iter().any(|stream| stream.takes(kind, level));
+        of_streams || self.stderr.is_some_and(|least| level <= least)
+    }
+
+    fn write(&self, kind: &str, level: Level, message: fmt::Arguments<'_>) {
+        let now = Moment::now();
+        let line = line(now, thread::current().name().unwrap_or("?"), level, message);
+        let mut echo = self.stderr.is_some_and(|least| level <= least);
+        for stream in self.streams.iter().filter(|stream| stream.takes(kind, level)) {
+            let written = stream.file.lock().append(&line, now, Instant::now());
+            if let Some(change) = written.change {
+                self.complain(&change);
+            }
+            if written.renamed
+                && let Some(wake) = &self.wake
+            {
+                // Full: it is told already.
+                let _ = wake.try_send(());
+            }
+            echo |= stream.echo;
         }
-        if self.echo {
+        if echo {
             self.complain(&line);
         }
     }
 
     /// Writes to stderr. If that fails as well there is nobody left to tell.
     fn complain(&self, line: &str) {
-        let _ = self.stderr.lock().write_all(line.as_bytes());
+        let _ = self.screen.lock().write_all(line.as_bytes());
+    }
+}
+
+impl Open {
+    fn takes(&self, kind: &str, level: Level) -> bool {
+        level <= self.level && self.types.contains(&kind)
     }
 }
 
@@ -210,18 +308,23 @@ impl Log for Sink {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let level = Level::of(metadata.level());
         // What packages tell in detail is about their insides, at times with passwords in it.
-        let is_ours = STREAMS.contains(&metadata.target()) || metadata.target().starts_with("webconnector");
-        level <= self.level && (is_ours || level <= Level::Warning)
+        let is_ours = TYPES.contains(&metadata.target()) || metadata.target().starts_with("webconnector");
+        (is_ours || level <= Level::Warning) && self.takes(kind(metadata.target()), level)
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.write(record.target(), Level::of(record.level()), *record.args());
+            self.write(kind(record.target()), Level::of(record.level()), *record.args());
         }
     }
 
     /// Nothing is held back: a line is written when it is logged, so that a crash loses none.
     fn flush(&self) {}
+}
+
+/// The type of a record with this target.
+fn kind(target: &str) -> &str {
+    if TYPES.contains(&target) { target } else { TYPES[0] }
 }
 
 /// One line with its end.
@@ -294,9 +397,16 @@ mod tests {
         }
     }
 
+    fn stream(folder: &TempDir, name: &str, types: &[&'static str]) -> Stream {
+        let path = folder.path().join("logs").join(format!("{name}.log"));
+        let archive = folder.path().join("archive");
+        let file = File { path, bytes_max: 1 << 20, expire: Expire::Previous, archive, archived_max: 1 };
+        Stream { name: name.to_owned(), types: types.to_vec(), level: Level::Normal, echo: false, file }
+    }
+
     fn settings(folder: &TempDir) -> Settings {
-        let directory = Some(folder.path().join("logs"));
-        Settings { directory, level: Level::Normal, echo: false, file_bytes_max: 1 << 20 }
+        let streams = ["application", "action", "synchronize"].map(|kind| stream(folder, kind, &[kind]));
+        Settings { streams: streams.to_vec(), stderr: None }
     }
 
     fn log(sink: &Sink, target: &str, level: log::Level, message: &str) {
@@ -317,7 +427,7 @@ mod tests {
     #[test]
     fn a_record_is_a_line_in_the_file_of_its_stream() -> Outcome {
         let folder = TempDir::new()?;
-        let sink = Sink::new(&settings(&folder), Box::new(io::sink()));
+        let sink = Sink::new(&settings(&folder), None, Box::new(io::sink()));
         thread::scope(|scope| {
             let body = || {
                 log(&sink, "synchronize", log::Level::Info, "docs: visit https://h/ü");
@@ -340,7 +450,7 @@ mod tests {
     fn the_level_and_the_source_decide_what_is_logged() {
         let seen = |level, target, record| {
             let screen = Screen::default();
-            log(&Sink::new(&Settings::stderr_only(level), Box::new(screen.clone())), target, record, "x");
+            log(&Sink::new(&Settings::stderr_only(level), None, Box::new(screen.clone())), target, record, "x");
             !screen.text().is_empty()
         };
         assert!(seen(Level::Normal, "action", log::Level::Info));
@@ -350,6 +460,31 @@ mod tests {
         assert!(seen(Level::Debug, "webconnector::crawl", log::Level::Debug));
         assert!(!seen(Level::Debug, "ureq::run", log::Level::Debug));
         assert!(seen(Level::Debug, "ureq::run", log::Level::Warn));
+    }
+
+    #[test]
+    fn a_stream_takes_its_types_at_its_level_and_a_record_may_have_two_streams() -> Outcome {
+        let folder = TempDir::new()?;
+        let mut everything = stream(&folder, "everything", &["application", "action"]);
+        everything.level = Level::Full;
+        let mut errors = stream(&folder, "errors", &["action"]);
+        (errors.level, errors.echo) = (Level::Error, true);
+        let screen = Screen::default();
+        let settings = Settings { streams: vec![everything, errors], stderr: None };
+        let sink = Sink::new(&settings, None, Box::new(screen.clone()));
+        assert_eq!(sink.level(), Level::Full);
+        thread::scope(|scope| {
+            let body = || {
+                log(&sink, "action", log::Level::Debug, "detail");
+                log(&sink, "action", log::Level::Error, "failure");
+                log(&sink, "synchronize", log::Level::Error, "nobody takes this");
+            };
+            thread::Builder::new().name("t".into()).spawn_scoped(scope, body).map(|_| ())
+        })?;
+        assert_eq!(lines(&folder, "everything.log")?, ["[t] 20-Full: detail", "[t] 70-Error: failure"]);
+        assert_eq!(lines(&folder, "errors.log")?, ["[t] 70-Error: failure"]);
+        assert!(screen.text().ends_with("70-Error: failure\n") && screen.text().lines().count() == 1);
+        Ok(())
     }
 
     #[test]
@@ -373,7 +508,7 @@ mod tests {
         let folder = TempDir::new()?;
         std::fs::write(folder.path().join("logs"), "a file where the folder should be")?;
         let screen = Screen::default();
-        let sink = Sink::new(&settings(&folder), Box::new(screen.clone()));
+        let sink = Sink::new(&settings(&folder), None, Box::new(screen.clone()));
         for _ in 0..3 {
             log(&sink, "action", log::Level::Info, "x");
         }

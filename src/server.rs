@@ -7,6 +7,9 @@
 //! as long as anything still runs.
 
 mod answer;
+mod check;
+
+pub use check::{Checked, check};
 
 use crate::aci::{self, Listening};
 use crate::action::{QueueName, TokenHost};
@@ -48,14 +51,7 @@ pub struct Server {
 impl Server {
     /// Starts everything; requests are accepted when it returns.
     pub fn start(config: &Config) -> Result<Server, StartError> {
-        let fetch = Arc::new(FetchActions::new(fetchaction::Settings {
-            ini: Arc::new(config.ini.clone()),
-            tasks: config.tasks.clone(),
-            folder: config.base.clone(),
-            ingest: config.ingestion.targets.iter().map(ingest_settings).collect(),
-            destinations: config.ingestion.destinations.clone(),
-            connector_group: config.ingestion.group.clone(),
-        }));
+        let fetch = Arc::new(FetchActions::new(fetch_settings(config)));
         let bind = |what, settings| aci::bind(settings).map_err(|source| StartError::Listen { what, source });
         let aci_port = bind("ACI", aci_settings(config))?;
         let service_port = bind("service", service_settings(config))?;
@@ -132,6 +128,19 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// What fetch actions are told of a configuration.
+pub fn fetch_settings(config: &Config) -> fetchaction::Settings {
+    fetchaction::Settings {
+        ini: Arc::new(config.ini.clone()),
+        tasks: config.tasks.clone(),
+        file: config.path.clone(),
+        folder: config.base.clone(),
+        ingest: config.ingestion.targets.iter().map(ingest_settings).collect(),
+        destinations: config.ingestion.destinations.clone(),
+        connector_group: config.ingestion.group.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
+use std::time::SystemTime;
 
 /// A wall-clock time in milliseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,7 +17,12 @@ impl Moment {
         Moment(Timestamp::now().as_millisecond())
     }
 
-    pub fn from_epoch_ms(epoch_ms: i64) -> Moment {
+    /// The moment of a file's date; of one that no clock yields, the epoch.
+    pub fn of(time: SystemTime) -> Moment {
+        Moment(Timestamp::try_from(time).map_or(0, Timestamp::as_millisecond))
+    }
+
+    pub const fn from_epoch_ms(epoch_ms: i64) -> Moment {
         Moment(epoch_ms)
     }
 
@@ -70,6 +76,11 @@ impl Moment {
     /// `20/11/2026 16:49:50`, local time: the start of a log line (aci.md 3.10).
     pub fn log_date(self) -> impl fmt::Display {
         self.local("%d/%m/%Y %H:%M:%S")
+    }
+
+    /// `20261120T164950`, local time: part of a file's name.
+    pub fn stamp(self) -> String {
+        self.local("%Y%m%dT%H%M%S")
     }
 
     /// `2023/04/15`, UTC: `DREDATE` in IDX (web-connector.md 5.3).

@@ -6,6 +6,7 @@ webconnector crawls web sites on request and delivers their documents.
 Usage:
   webconnector [--config FILE]     take actions until stopped
   webconnector fetch URL           crawl one site and end; see fetch --help
+  webconnector check-config [FILE] say what is wrong with a configuration file
 
 Options:
   -c, --config FILE   configuration file. Without it webconnector.cfg is looked
@@ -60,4 +61,28 @@ Exit codes:
   0  the site was crawled, or Ctrl-C stopped it
   1  something failed, such as a start page that cannot be had
   2  this command line could not be understood
+";
+
+pub(super) const CHECK_CONFIG: &str = "\
+webconnector check-config says everything that is wrong with a configuration
+file, and what in it has no effect. It starts nothing.
+
+Usage:
+  webconnector check-config [FILE]
+
+Without FILE, webconnector.cfg is looked for beside the program, then in the
+working directory. Each line names the file and the line, and is one of
+  error     the server does not start, or the task is not performed
+  warning   probably not meant as it is written, or without the effect that it
+            has in the reference product
+  note      without effect, and nobody will miss it
+
+Options:
+  -h, --help          this text
+  -V, --version       name and version
+
+Exit codes:
+  0  no errors
+  2  this command line could not be understood
+  3  errors, or there is no such file
 ";

@@ -39,6 +39,7 @@ fn perform(fetch: &Fetch) -> Result<(), (Exit, String)> {
     let actions = FetchActions::new(Settings {
         ini: Arc::new(Ini::default()),
         tasks: Vec::new(),
+        file: None,
         // Beside the documents, so that a second fetch is incremental.
         folder: fetch.output.clone(),
         ingest: vec![files],

@@ -30,10 +30,27 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "How often an action is begun, 1 to 100, before one that takes the server down with it ends as Error. \
          A name of our own.",
     ),
+    spec(
+        "Logging",
+        "0",
+        "a stream for each type",
+        "0=, 1=, ...: the streams; each has a section of that name, which may set every parameter of [Logging] for itself.",
+    ),
+    spec("Logging", "LogTypeCSVs", "all of them", LOG_TYPES),
+    spec("Logging", "LogFile", "the stream's name and .log", "File of a stream, in LogDirectory."),
     spec("Logging", "LogLevel", "Normal", "Always, Critical, Error, Warning, Normal, Full or Debug: the least grave."),
-    spec("Logging", "LogDirectory", "logs", "Folder of application.log, action.log and synchronize.log."),
+    spec("Logging", "LogDirectory", "logs", "Folder of the log files."),
     spec("Logging", "LogEcho", "FALSE", "Whether log lines are also written to stderr."),
-    spec("Logging", "LogMaxSizeKBs", "10240", "Size at which a log file is renamed to .log.1 and begun anew, from 1."),
+    spec("Logging", "LogMaxSizeKBs", "10240", "Size at which a log file is moved away and begun anew, from 1."),
+    spec(
+        "Logging",
+        "LogExpireAction",
+        "Datestamp",
+        "What a full action.log becomes: Compress (action_20261123T092215.log.gz), Consecutive (action.log.1, .2, ...), \
+         Datestamp (action_20261123T092215.log), Previous (action.log.previous) or Day (action_20261123.log, each day).",
+    ),
+    spec("Logging", "LogArchiveDirectory", "archive in LogDirectory", "Folder of full log files."),
+    spec("Logging", "LogMaxArchives", "20", "Full files of a stream that are kept, 1 to 10000. A name of our own."),
     spec("Connector", "EnableIngestion", "TRUE", "Whether documents are delivered at all."),
     spec("Connector", "ConnectorGroup", "Connector", "Value of AUTN_GROUP in every document."),
     spec(
@@ -64,6 +81,8 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     spec("FetchTasks", "0", "none", "0=, 1=, ...: the tasks; each has a section of that name."),
 ];
 
+const LOG_TYPES: &str = "What a stream takes: application, action, synchronize, collect, view, identifiers, delete, \
+    insert, update, hold, synchronizegroups.";
 const HOST_DEFAULT: &str = "0.0.0.0, or 127.0.0.1 without a configuration file";
 
 const fn spec(
@@ -78,7 +97,6 @@ const fn spec(
 /// A parameter of the reference that is read and has no effect.
 pub(super) struct Unused {
     pub(super) section: &'static str,
-    /// `#` stands for the names `0`, `1`, …
     pub(super) name: &'static str,
     pub(super) weight: Weight,
     pub(super) effect: &'static str,
@@ -119,11 +137,7 @@ pub(super) const UNUSED: &[Unused] = &[
     unused("Actions", "UseStringentDatastore", Weight::Light, OWN_STORE),
     unused("Actions", "UseInMemoryDatastore", Weight::Light, OWN_STORE),
     unused("Actions", "InMemoryDatastoreBackupIntervalMins", Weight::Light, OWN_STORE),
-    unused("Logging", "LogArchiveDirectory", Weight::Light, OWN_ROTATION),
-    unused("Logging", "LogExpireAction", Weight::Light, OWN_ROTATION),
-    unused("Logging", "LogCompressionMode", Weight::Light, OWN_ROTATION),
-    unused("Logging", "LogTypeCSVs", Weight::Light, OWN_STREAMS),
-    unused("Logging", "#", Weight::Light, OWN_STREAMS),
+    unused("Logging", "LogCompressionMode", Weight::Light, "LogExpireAction=Compress writes gzip"),
     unused("Connector", "EnableScheduledTasks", Weight::HeavyIfOn, "no task runs by itself; a client starts each run"),
     unused("Ingestion", "IngestPriority", Weight::Heavy, SET_IT_FOR_TASKS),
     unused("Ingestion", "IngestSourceConnectorFields", Weight::Heavy, SET_IT_FOR_TASKS),
@@ -133,8 +147,6 @@ const NO_CLIENT_LISTS: &str = "whoever reaches the port may use it; limit who ca
 const NO_TLS: &str = "the port speaks plain HTTP";
 const NO_EVENTS: &str = "no events are sent";
 const OWN_STORE: &str = "the queue is always kept on disk, in a database of its own";
-const OWN_ROTATION: &str = "a full log file is renamed to .log.1";
-const OWN_STREAMS: &str = "each stream has its file in LogDirectory";
 const SET_IT_FOR_TASKS: &str = "parameters of documents are set in a task's section, [FetchTasks] or [Default]";
 
 const fn unused(section: &'static str, name: &'static str, weight: Weight, effect: &'static str) -> Unused {

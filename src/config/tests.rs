@@ -5,7 +5,8 @@ use tempfile::TempDir;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn load(text: &str) -> Result<Config, ConfigError> {
-    Config::build(Ini::parse(text, "webconnector.cfg")?, None, PathBuf::from("/srv/wc"), Ipv4Addr::UNSPECIFIED)
+    let ini = Ini::parse(text, "webconnector.cfg")?;
+    usable(Config::build(ini, None, PathBuf::from("/srv/wc"), Ipv4Addr::UNSPECIFIED))
 }
 
 fn problems(text: &str) -> Vec<String> {
@@ -30,13 +31,23 @@ fn without_a_file_there_are_defaults_and_only_this_machine() {
         attempts_max: 3,
     };
     assert_eq!(config.actions, actions);
-    let logging = log::Settings {
-        directory: Some("/srv/wc/logs".into()),
+    let log::Settings { streams, stderr } = config.logging;
+    assert_eq!(stderr, None);
+    assert_eq!(streams.iter().map(|stream| stream.name.as_str()).collect::<Vec<_>>(), log::TYPES);
+    let action = log::Stream {
+        name: "action".into(),
+        types: vec!["action"],
         level: log::Level::Normal,
         echo: false,
-        file_bytes_max: 10_485_760,
+        file: log::File {
+            path: "/srv/wc/logs/action.log".into(),
+            bytes_max: 10_485_760,
+            expire: log::Expire::Datestamp,
+            archive: "/srv/wc/logs/archive".into(),
+            archived_max: 20,
+        },
     };
-    assert_eq!(config.logging, logging);
+    assert_eq!(streams[1], action);
     let files = Target::Files { format: Format::Jsonl, directory: "/srv/wc/output".into() };
     assert_eq!(
         config.ingestion,
@@ -67,9 +78,9 @@ fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
     assert_eq!(config.service, Service { host: "::1".into(), port: 7107 });
     assert_eq!((config.actions.threads, config.actions.waiting_max, config.actions.ended_max), (1, 7, 0));
     assert_eq!(config.actions.ended_age_max, Duration::from_hours(7 * 24));
-    assert_eq!(config.logging.directory, Some(folder.path().join("./log files")));
-    assert_eq!((config.logging.level, config.logging.echo), (log::Level::Full, true));
-    assert_eq!(config.logging.file_bytes_max, 1024);
+    let stream = &config.logging.streams[0];
+    assert_eq!(stream.file.path, folder.path().join("./log files/application.log"));
+    assert_eq!((stream.level, stream.echo, stream.file.bytes_max), (log::Level::Full, true, 1024));
     let cfs = Target::Cfs { host: "index.example.com".into(), port: 7000 };
     let files = Target::Files { format: Format::Idx, directory: "/var/out".into() };
     assert_eq!(
@@ -143,8 +154,9 @@ fn tasks_are_listed_with_and_without_their_number() -> Outcome {
 #[test]
 fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
     let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nAdminClients=127.0.0.1\n[Fetch]\nMaxQueSize=1\nOnStart=H\n\
-                [Logging]\n0=APP\nLogTypeCSVs=x\n[Connector]\nEnableScheduledTasks=FALSE\n[Ingestion]\nOutputFormat=idx\n\
-                IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n[Ingestoin]\n# x\n";
+                [Logging]\n0=APP\nLogCompressionMode=bz2\n[Connector]\nEnableScheduledTasks=FALSE\n[Ingestion]\nOutputFormat=idx\n\
+                IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n[Ingestoin]\n# x\n\
+                [APP]\nLogTypeCSVs=action\n";
     assert_eq!(
         notices(text)?,
         [
@@ -156,8 +168,7 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
              can with Host or a firewall",
             "WARN webconnector.cfg:7: [Fetch] MaxQueSize is not known and has no effect; is MaxQueueSize meant?",
             "WARN webconnector.cfg:8: [Fetch] OnStart has no effect: no events are sent",
-            "INFO webconnector.cfg:10: [Logging] 0 has no effect: each stream has its file in LogDirectory",
-            "INFO webconnector.cfg:11: [Logging] LogTypeCSVs has no effect: each stream has its file in LogDirectory",
+            "INFO webconnector.cfg:11: [Logging] LogCompressionMode has no effect: LogExpireAction=Compress writes gzip",
             "INFO webconnector.cfg:13: [Connector] EnableScheduledTasks has no effect: no task runs by itself; a client \
              starts each run",
             "WARN webconnector.cfg:17: [Ingestion] Frobnicate is not known and has no effect",
@@ -170,10 +181,18 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
 #[test]
 fn every_declared_parameter_is_read() {
     // A value that none of them can have, so that reading it is a problem; texts and paths take any.
-    let mut takes_any = vec!["LogDirectory", "OutputDirectory", "ConnectorGroup", "0"];
-    takes_any.push("AllowedDestinationDirectoryCSVs");
-    // Read with the parameters of each task, by whoever performs it.
-    takes_any.push("IngestActions");
+    let takes_any = [
+        "LogDirectory",
+        "LogFile",
+        "LogTypeCSVs",
+        "LogArchiveDirectory",
+        "OutputDirectory",
+        "ConnectorGroup",
+        "0",
+        "AllowedDestinationDirectoryCSVs",
+        // Read with the parameters of each task, by whoever performs it.
+        "IngestActions",
+    ];
     for spec in PARAMETERS.iter().filter(|spec| !takes_any.contains(&spec.name)) {
         let text = format!("[{}]\n{}=?!\n", spec.section, spec.name);
         assert_eq!(problems(&text).len(), 1, "[{}] {}", spec.section, spec.name);
@@ -192,5 +211,42 @@ fn declared_defaults_are_the_defaults() -> Outcome {
     let (given, default) = (load(&text)?, load("")?);
     assert_eq!((given.server, given.service, given.actions), (default.server, default.service, default.actions));
     assert_eq!((given.logging, given.ingestion), (default.logging, default.ingestion));
+    Ok(())
+}
+
+#[test]
+fn a_stream_is_a_section_that_overrides_logging() -> Outcome {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("webconnector.cfg");
+    let load = |text: &str| {
+        fs::write(&path, text)?;
+        Ok::<_, Box<dyn std::error::Error>>(Config::load(&path).map_err(|error| error.to_string()))
+    };
+    let config = load(
+        "[Logging]\nLogLevel=Full\nLogMaxSizeKBs=7\nLogExpireAction=compress\nLogArchiveDirectory=old\n0=AppLog\n1=Work\n\
+         [AppLog]\nLogFile=app.txt\nLogTypeCSVs=application,import\n\
+         [Work]\nLogTypeCSVs=ACTION,synchronize\nLogLevel=Error\nLogMaxArchives=3\nLogLevl=Full\n",
+    )??;
+    let [app, work] = &config.logging.streams[..] else { panic!("not two: {:?}", config.logging) };
+    assert_eq!((app.types.as_slice(), app.level), (&["application"][..], log::Level::Full));
+    assert_eq!(app.file.path, folder.path().join("logs/app.txt"));
+    assert_eq!((work.types.as_slice(), work.level), (&["action", "synchronize"][..], log::Level::Error));
+    assert_eq!(work.file.path, folder.path().join("logs/work.log"));
+    assert_eq!((work.file.expire, work.file.archived_max), (log::Expire::Compress, 3));
+    assert_eq!((work.file.bytes_max, &work.file.archive), (7 << 10, &folder.path().join("old")));
+    let notices: Vec<&str> = config.notices.iter().map(|notice| notice.text.as_str()).collect();
+    let [unknown_type, mistyped] = notices[..] else { panic!("not two: {notices:?}") };
+    assert!(unknown_type.contains(":10: no log line is of the type import"), "{unknown_type}");
+    assert!(mistyped.contains(":15: [Work] LogLevl is not known and has no effect; is LogLevel meant?"), "{mistyped}");
+
+    let bad = load("[Logging]\n0=Gone\n1=A\n2=B\n[A]\nLogFile=a.log\nLogTypeCSVs=action\n[B]\nLogFile=a.log\n")?;
+    let problems = bad.err().unwrap_or_default();
+    for words in [
+        ":2: [Logging] 0 is \"Gone\"; expected is the name of a section",
+        ":9: [B] LogFile is",
+        ":8: [B] LogTypeCSVs is missing",
+    ] {
+        assert!(problems.contains(words), "{words} in {problems}");
+    }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::documentaction::{self, Meta};
 use super::shaping::{self, shaping};
 use crate::action::{BadParam, Params};
 use crate::client;
-use crate::config::{BadSetting, Ini, IniError, Layers, Section, csv};
+use crate::config::{BadSetting, ConfigError, Ini, IniError, Layers, Section, csv};
 use crate::crawl::robots::OnError;
 use crate::crawl::scope::BadRegex;
 use crate::crawl::{self, Admission, Entries, Filter, Limits, LinkGuard, Scope, Sitemaps, scope};
@@ -40,6 +40,9 @@ pub enum PlanError {
     Setting(BadSetting),
     #[error("the configuration that came with the action cannot be used: {0}")]
     Config(#[from] IniError),
+    /// It has changed since the server started, and is broken now.
+    #[error("the configuration file cannot be used as it is now: {0}")]
+    File(#[from] ConfigError),
     #[error("there is no task section [{name}]; {}", known(.tasks))]
     NoSuchTask { name: String, tasks: Vec<String> },
     /// The action names no task and no start page, and the configuration has no task.
@@ -367,17 +370,25 @@ fn brought_config(params: &Params) -> Result<Option<Ini>, PlanError> {
 /// Whether `name`, without its `[Section]`, is a task parameter.
 fn check_known(name: &str, own: &[&'static str]) -> Result<(), PlanError> {
     let bare = name.rsplit_once(']').map_or(name, |(_, bare)| bare).trim();
-    let stem = bare.trim_end_matches(|c: char| c.is_ascii_digit());
-    let is_known =
-        |known: &str| known.eq_ignore_ascii_case(bare) || LISTS.contains(&known) && known.eq_ignore_ascii_case(stem);
     if ["DatastoreFile", "SitemapFile"].iter().any(|of_file| of_file.eq_ignore_ascii_case(bare)) {
         return Err(PlanError::FileOnly { name: name.to_owned() });
     }
-    if PARAMETERS.iter().any(|parameter| is_known(parameter.name)) {
+    if is_parameter(bare) {
         return Ok(());
     }
     let names = PARAMETERS.iter().map(|parameter| parameter.name).chain(OF_THE_ACTION).chain(own.iter().copied());
     Err(PlanError::Unknown { name: name.to_owned(), nearest: crate::config::nearest(bare, names) })
+}
+
+/// Whether `name` is one of [`PARAMETERS`], or a numbered form of one that is a list.
+pub(super) fn is_parameter(name: &str) -> bool {
+    list_of(name).is_some() || PARAMETERS.iter().any(|parameter| parameter.name.eq_ignore_ascii_case(name))
+}
+
+/// The one of [`LISTS`] that `name` belongs to: `Url` of `Url`, `url0`, `Url1` and so on.
+pub(super) fn list_of(name: &str) -> Option<&'static str> {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    LISTS.into_iter().find(|list| list.eq_ignore_ascii_case(stem))
 }
 
 /// `ADHOC_` and a hash of the start pages, so that a second action with the same ones is incremental.

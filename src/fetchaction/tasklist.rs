@@ -2,7 +2,7 @@
 
 use crate::time::Moment;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Tasks brought by actions are remembered up to this number; further ones are performed all the same.
@@ -26,12 +26,20 @@ pub struct TaskInfo {
 pub struct TaskList(Mutex<BTreeMap<String, TaskInfo>>);
 
 impl TaskList {
-    pub(super) fn new(configured: impl IntoIterator<Item = String>) -> TaskList {
-        let list = configured.into_iter().map(|name| {
-            let name = name.to_uppercase();
-            (name.clone(), TaskInfo { name, ..TaskInfo::default() })
-        });
-        TaskList(Mutex::new(list.collect()))
+    pub(super) fn new(configured: &[String]) -> TaskList {
+        let list = TaskList::default();
+        list.configure(configured);
+        list
+    }
+
+    /// Notes that the configuration lists these tasks now. Others remain if they have run.
+    pub(super) fn configure(&self, names: &[String]) {
+        let names: BTreeSet<String> = names.iter().map(|name| name.to_uppercase()).collect();
+        let mut tasks = self.0.lock();
+        tasks.retain(|name, task| task.calls > 0 || names.contains(name));
+        for name in names {
+            tasks.entry(name.clone()).or_insert_with(|| TaskInfo { name, ..TaskInfo::default() });
+        }
     }
 
     pub(super) fn started(&self, name: &str, datastore: &Path) {

@@ -1,15 +1,16 @@
 //! One log file of bounded size.
 
-use std::ffi::OsString;
+use super::File as Settings;
+use super::archive::{self, Expire};
+use crate::time::Moment;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Appends lines to a file; at its greatest size the file becomes `<name>.1` and a new one is begun.
+/// Appends lines to a file. A full one is renamed into the folder of full files, and a new one is begun.
 pub(super) struct LogFile {
-    path: PathBuf,
-    bytes_max: u64,
+    settings: Settings,
     state: State,
 }
 
@@ -19,44 +20,55 @@ enum State {
     Open {
         file: File,
         bytes: u64,
+        /// When its last line was written.
+        last: Moment,
     },
     /// It could not be opened or written then; not tried again for a while, so that a full disk costs nothing.
     Failed(Instant),
 }
 
+/// What came of a line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// What to tell the operator if the file is no longer written, or is written again; a line with its end.
+    pub(super) change: Option<String>,
+    /// A full file lies in the folder of full files.
+    pub(super) renamed: bool,
+}
+
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl LogFile {
-    pub(super) fn new(path: PathBuf, bytes_max: u64) -> LogFile {
-        LogFile { path, bytes_max, state: State::Fresh }
+    pub(super) fn new(settings: Settings) -> LogFile {
+        LogFile { settings, state: State::Fresh }
     }
 
-    /// Appends `line`, which ends with a newline, in one write, or drops it. Returns what to tell the operator if
-    /// the file is no longer written, or is written again; a line with its end.
-    pub(super) fn append(&mut self, line: &str, now: Instant) -> Option<String> {
+    /// Appends `line`, which ends with a newline, in one write, or drops it. `now` and `tick` are the same moment on
+    /// the clock that people read and on the one that only goes forward.
+    pub(super) fn append(&mut self, line: &str, now: Moment, tick: Instant) -> Written {
         let failed_before = match self.state {
-            State::Failed(at) if now.saturating_duration_since(at) < RETRY_AFTER => return None,
+            State::Failed(at) if tick.saturating_duration_since(at) < RETRY_AFTER => return Written::default(),
             State::Failed(_) => true,
             State::Fresh | State::Open { .. } => false,
         };
-        match self.try_append(line, failed_before) {
-            Ok(()) => failed_before.then(|| format!("{} is written again\n", self.path.display())),
+        let outcome = self.try_append(line, now, failed_before);
+        let path = self.settings.path.display();
+        match outcome {
+            Ok(renamed) => Written { change: failed_before.then(|| format!("{path} is written again\n")), renamed },
             Err(error) => {
-                self.state = State::Failed(now);
-                (!failed_before).then(|| {
-                    let path = self.path.display();
-                    format!("{path} cannot be written: {error}; lines are lost until it can\n")
-                })
+                let change = (!failed_before)
+                    .then(|| format!("{path} cannot be written: {error}; lines are lost until it can\n"));
+                self.state = State::Failed(tick);
+                Written { change, renamed: false }
             }
         }
     }
 
-    fn try_append(&mut self, line: &str, failed_before: bool) -> io::Result<()> {
+    /// Whether a full file was renamed.
+    fn try_append(&mut self, line: &str, now: Moment, failed_before: bool) -> io::Result<bool> {
         let line_bytes = line.len() as u64;
-        if !matches!(&self.state, State::Open { bytes, .. } if bytes + line_bytes <= self.bytes_max) {
-            self.reopen(line_bytes)?;
-        }
-        let State::Open { file, bytes } = &mut self.state else {
+        let renamed = if self.has_room(line_bytes, now) { false } else { self.reopen(line_bytes, now)? };
+        let State::Open { file, bytes, last } = &mut self.state else {
             return Err(io::Error::other("the file is not open"));
         };
         if failed_before && *bytes > 0 {
@@ -66,36 +78,52 @@ impl LogFile {
         }
         file.write_all(line.as_bytes())?;
         *bytes += line_bytes;
-        Ok(())
+        *last = now;
+        Ok(renamed)
     }
 
-    /// Opens the file so that a line fits, moving a full one aside. The real size is asked: others may have cut the
-    /// file (`logrotate`), or taken it away.
-    fn reopen(&mut self, line_bytes: u64) -> io::Result<()> {
-        if let Some(directory) = self.path.parent() {
+    fn has_room(&self, line_bytes: u64, now: Moment) -> bool {
+        match &self.state {
+            State::Open { bytes, last, .. } => {
+                bytes + line_bytes <= self.settings.bytes_max && !self.is_of_another_day(*last, now)
+            }
+            State::Fresh | State::Failed(_) => false,
+        }
+    }
+
+    fn is_of_another_day(&self, last: Moment, now: Moment) -> bool {
+        self.settings.expire == Expire::Day && archive::day(last) != archive::day(now)
+    }
+
+    /// Opens the file so that a line fits, moving a full one aside, and tells whether there was one. The real size is
+    /// asked: others may have cut the file (`logrotate`), or taken it away.
+    fn reopen(&mut self, line_bytes: u64, now: Moment) -> io::Result<bool> {
+        let path = &self.settings.path;
+        if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let (mut file, mut bytes) = open(&self.path)?;
+        let (mut file, mut bytes, changed) = open(path, now)?;
+        let last = if let State::Open { last, .. } = &self.state { *last } else { changed };
         // A single line that is larger than the limit has a file of its own.
-        if bytes > 0 && bytes + line_bytes > self.bytes_max {
-            fs::rename(&self.path, previous(&self.path))?;
-            (file, bytes) = open(&self.path)?;
+        let is_full = bytes + line_bytes > self.settings.bytes_max || self.is_of_another_day(last, now);
+        let renamed = bytes > 0 && is_full;
+        if renamed {
+            fs::create_dir_all(&self.settings.archive)?;
+            let named_after = if self.settings.expire == Expire::Day { last } else { now };
+            fs::rename(path, archive::place(&self.settings, named_after)?)?;
+            (file, bytes, _) = open(path, now)?;
         }
-        self.state = State::Open { file, bytes };
-        Ok(())
+        self.state = State::Open { file, bytes, last: now };
+        Ok(renamed)
     }
 }
 
-fn open(path: &Path) -> io::Result<(File, u64)> {
+/// The file with its size and the moment of its last change, which is `now` if it is empty.
+fn open(path: &Path, now: Moment) -> io::Result<(File, u64, Moment)> {
     let file = OpenOptions::new().append(true).create(true).open(path)?;
-    let bytes = file.metadata()?.len();
-    Ok((file, bytes))
-}
-
-fn previous(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".1");
-    name.into()
+    let metadata = file.metadata()?;
+    let changed = if metadata.len() == 0 { now } else { Moment::of(metadata.modified()?) };
+    Ok((file, metadata.len(), changed))
 }
 
 #[cfg(test)]
@@ -103,41 +131,65 @@ mod tests {
     use super::*;
     use tempfile::TempDir;
 
-    #[test]
-    fn a_full_file_is_kept_once_and_nothing_grows_further() -> io::Result<()> {
-        let folder = TempDir::new()?;
-        let path = folder.path().join("a/b/action.log");
-        let mut log = LogFile::new(path.clone(), 20);
-        for number in 0..7 {
-            assert_eq!(log.append(&format!("line {number}\n"), Instant::now()), None);
-        }
-        assert_eq!(fs::read_to_string(&path)?, "line 6\n");
-        assert_eq!(fs::read_to_string(previous(&path))?, "line 4\nline 5\n");
-        let files = fs::read_dir(path.parent().unwrap_or(folder.path()))?.count();
-        assert_eq!(files, 2);
+    const NOON: Moment = Moment::from_epoch_ms(1_795_262_400_000);
 
-        // A new process goes on in the same file, and a line may be larger than the limit.
-        let mut log = LogFile::new(path.clone(), 20);
-        assert_eq!(log.append("line 7\n", Instant::now()), None);
-        assert_eq!(log.append(&format!("{}\n", "x".repeat(50)), Instant::now()), None);
-        assert_eq!(fs::read_to_string(previous(&path))?, "line 6\nline 7\n");
+    fn settings(folder: &TempDir, expire: Expire) -> Settings {
+        let path = folder.path().join("a/b/action.log");
+        Settings { path, bytes_max: 20, expire, archive: folder.path().join("old"), archived_max: 3 }
+    }
+
+    #[test]
+    fn a_full_file_is_moved_and_a_line_may_be_larger_than_the_limit() -> io::Result<()> {
+        let folder = TempDir::new()?;
+        let settings = settings(&folder, Expire::Previous);
+        let previous = folder.path().join("old/action.log.previous");
+        let mut log = LogFile::new(settings.clone());
+        let renamed: Vec<bool> = (0..7)
+            .map(|number| log.append(&format!("line {number}\n"), NOON, Instant::now()))
+            .map(|written| written.renamed)
+            .collect();
+        assert_eq!(renamed, [false, false, true, false, true, false, true]);
+        assert_eq!(fs::read_to_string(&settings.path)?, "line 6\n");
+        assert_eq!(fs::read_to_string(&previous)?, "line 4\nline 5\n");
+
+        // A new process goes on in the same file.
+        let mut log = LogFile::new(settings);
+        assert_eq!(log.append("line 7\n", NOON, Instant::now()), Written::default());
+        assert!(log.append(&format!("{}\n", "x".repeat(50)), NOON, Instant::now()).renamed);
+        assert_eq!(fs::read_to_string(&previous)?, "line 6\nline 7\n");
+        Ok(())
+    }
+
+    #[test]
+    fn each_day_has_its_file() -> io::Result<()> {
+        let folder = TempDir::new()?;
+        let settings = Settings { bytes_max: 1000, ..settings(&folder, Expire::Day) };
+        let mut log = LogFile::new(settings.clone());
+        let next_day = Moment::from_epoch_ms(NOON.epoch_ms() + 86_400_000);
+        assert!(!log.append("first\n", NOON, Instant::now()).renamed);
+        assert!(!log.append("second\n", NOON, Instant::now()).renamed);
+        assert!(log.append("third\n", next_day, Instant::now()).renamed);
+        assert_eq!(fs::read_to_string(&settings.path)?, "third\n");
+        let archived = settings.archive.join(format!("action_{}.log", archive::day(NOON)));
+        assert_eq!(fs::read_to_string(archived)?, "first\nsecond\n");
         Ok(())
     }
 
     #[test]
     fn a_file_that_fails_is_tried_again_later_and_says_when_it_works() -> io::Result<()> {
         let folder = TempDir::new()?;
-        let path = folder.path().join("logs/action.log");
-        fs::write(folder.path().join("logs"), "in the way")?;
-        let mut log = LogFile::new(path.clone(), 1000);
+        let settings = settings(&folder, Expire::Previous);
+        fs::write(folder.path().join("a"), "in the way")?;
+        let mut log = LogFile::new(settings.clone());
         let start = Instant::now();
-        assert!(log.append("a\n", start).is_some_and(|text| text.contains("cannot be written")));
-        assert_eq!(log.append("b\n", start + RETRY_AFTER), None, "said once");
+        let mut append = |line, tick| log.append(line, NOON, tick).change;
+        assert!(append("a\n", start).is_some_and(|text| text.contains("cannot be written")));
+        assert_eq!(append("b\n", start + RETRY_AFTER), None, "said once");
 
-        fs::remove_file(folder.path().join("logs"))?;
-        assert_eq!(log.append("c\n", start + RETRY_AFTER), None, "too soon after the second failure");
-        assert!(log.append("d\n", start + 3 * RETRY_AFTER).is_some_and(|text| text.contains("written again")));
-        assert_eq!(fs::read_to_string(&path)?, "d\n");
+        fs::remove_file(folder.path().join("a"))?;
+        assert_eq!(append("c\n", start + RETRY_AFTER), None, "too soon after the second failure");
+        assert!(append("d\n", start + 3 * RETRY_AFTER).is_some_and(|text| text.contains("written again")));
+        assert_eq!(fs::read_to_string(&settings.path)?, "d\n");
         Ok(())
     }
 }
