@@ -1,31 +1,49 @@
 //! The HTTP client: one request, one whole response, under a [`StopFlag`], a deadline and a size.
 //!
-//! It owns its connections, the threads that resolve names, and nothing else. It follows no redirect, keeps no cookie,
-//! takes no proxy from the environment, and does not know what a page is. Once the flag is set, whatever a request is
-//! doing ends at once and its result is [`ClientError::Stopped`].
+//! It owns its connections, the cookies that they brought, the threads that resolve names, and nothing else. It follows
+//! no redirect and does not know what a page is. It answers a server that wants credentials, undoes content codings, and
+//! goes through proxies. Once the flag is set, whatever a request is doing ends at once and its result is
+//! [`ClientError::Stopped`].
 
+mod auth;
+mod body;
+mod coding;
+mod cookies;
 mod error;
+mod extra;
+mod home;
 mod names;
+mod proxy;
+mod reach;
 mod response;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod tls;
 
+pub use cookies::Cookie;
 pub use error::{ClientError, Phase};
+pub use extra::{BadHeader, ExtraHeader};
+pub use home::{Credentials, Home, Secret};
+pub use proxy::{NoProxy, Proxies, Proxy, ProxyKind};
+pub use reach::Reach;
 pub use response::{Headers, Response};
+pub use tls::{BadPem, Check, Enabled, Identity, Tls, Trust};
 
 use crate::pause::PauseGate;
 use crate::stop::StopFlag;
 use ::url::Url;
+use auth::Auth;
+use cookies::Jar;
 use error::Stale;
 use names::Names;
 use socket::{FlaggedConnector, FlaggedResolver};
-use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+use tls::TlsConnector;
 use ureq::Agent;
+use ureq::config::AutoHeaderValue;
 use ureq::http::{self, HeaderMap, HeaderValue, Method, Request, header};
-use ureq::unversioned::transport::RustlsConnector;
 
 /// What a server is told that we take. Pages first: some servers choose by it.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -35,11 +53,9 @@ const INPUT_BYTES: usize = 32 * 1024;
 const OUTPUT_BYTES: usize = 16 * 1024;
 /// Largest response head. Less than the room for reading, so that a longer one is seen to be so.
 const HEAD_BYTES_MAX: usize = INPUT_BYTES - 1;
-/// Most of a declared length that is reserved before the bytes are there.
-const RESERVED_BYTES_MAX: u64 = 1024 * 1024;
 const TIMEOUT_MAX: Duration = Duration::from_hours(24);
-/// Content codings that would have to be undone before a body can be read (IANA HTTP Content Coding Registry).
-const CODINGS: [&str; 9] = ["gzip", "x-gzip", "br", "deflate", "compress", "x-compress", "zstd", "dcb", "dcz"];
+/// Times that one request is sent: without credentials, with them, and with those for a new nonce.
+const SENT_MAX: usize = 3;
 
 /// What all requests of a [`Client`] share.
 #[derive(Debug, Clone)]
@@ -55,6 +71,15 @@ pub struct Settings {
     pub body_bytes_max: u64,
     /// Connections kept open between requests, of all hosts together.
     pub idle_connections_max: usize,
+    pub tls: Tls,
+    pub proxies: Proxies,
+    pub reach: Reach,
+    /// Where the credentials go, and those of the headers that are not for everyone.
+    pub home: Home,
+    pub credentials: Option<Credentials>,
+    pub headers: Vec<ExtraHeader>,
+    /// Those to begin with; `None` takes and sends none at all.
+    pub cookies: Option<Vec<Cookie>>,
 }
 
 impl Default for Settings {
@@ -65,6 +90,13 @@ impl Default for Settings {
             page_timeout: Duration::from_secs(30),
             body_bytes_max: 10 * 1024 * 1024,
             idle_connections_max: 16,
+            tls: Tls::default(),
+            proxies: Proxies::default(),
+            reach: Reach::default(),
+            home: Home::default(),
+            credentials: None,
+            headers: Vec::new(),
+            cookies: Some(Vec::new()),
         }
     }
 }
@@ -91,6 +123,10 @@ struct Inner {
     user_agent: HeaderValue,
     page_timeout: Duration,
     body_bytes_max: u64,
+    home: Home,
+    headers: Vec<ExtraHeader>,
+    auth: Arc<Auth>,
+    jar: Arc<Jar>,
 }
 
 impl Client {
@@ -103,10 +139,10 @@ impl Client {
         Client::with_names(settings, stop, pause, Names::system())
     }
 
-    /// The same client with another limit for bodies; it shares the connections.
+    /// The same client with another limit for bodies; it shares the connections and the cookies.
     #[must_use]
     pub fn with_body_bytes_max(&self, body_bytes_max: u64) -> Client {
-        let Inner { agent, stop, pause, user_agent, page_timeout, .. } = &*self.0;
+        let Inner { agent, stop, pause, user_agent, page_timeout, home, headers, auth, jar, .. } = &*self.0;
         Client(Arc::new(Inner {
             agent: agent.clone(),
             stop: stop.clone(),
@@ -114,6 +150,10 @@ impl Client {
             user_agent: user_agent.clone(),
             page_timeout: *page_timeout,
             body_bytes_max,
+            home: home.clone(),
+            headers: headers.clone(),
+            auth: Arc::clone(auth),
+            jar: Arc::clone(jar),
         }))
     }
 
@@ -149,6 +189,7 @@ impl Client {
             .max_redirects(0)
             .proxy(None)
             .accept(ACCEPT)
+            .accept_encoding(AutoHeaderValue::Provided(Arc::new(coding::ACCEPTED.to_owned())))
             .input_buffer_size(INPUT_BYTES)
             .output_buffer_size(OUTPUT_BYTES)
             .max_response_header_size(HEAD_BYTES_MAX)
@@ -158,8 +199,14 @@ impl Client {
             .timeout_resolve(Some(connect_timeout))
             .timeout_connect(Some(connect_timeout))
             .build();
-        let connector = FlaggedConnector { stop: stop.clone(), tls: RustlsConnector::default() };
-        let resolver = FlaggedResolver { names, stop: stop.clone() };
+        let proxies = Arc::new(settings.proxies.clone());
+        let connector = FlaggedConnector {
+            stop: stop.clone(),
+            proxies: Arc::clone(&proxies),
+            reach: settings.reach,
+            tls: TlsConnector::new(settings.tls.clone()),
+        };
+        let resolver = FlaggedResolver { names, proxies, stop: stop.clone() };
         let user_agent: String = settings.user_agent.chars().filter(|c| !c.is_control()).collect();
         Client(Arc::new(Inner {
             agent: Agent::with_parts(config, connector, resolver),
@@ -169,6 +216,10 @@ impl Client {
                 .expect("any text without control characters can be a header's value"),
             page_timeout,
             body_bytes_max: settings.body_bytes_max,
+            home: settings.home.clone(),
+            headers: settings.headers.clone(),
+            auth: Arc::new(Auth::new(settings.credentials.clone(), settings.home.clone())),
+            jar: Arc::new(Jar::new(settings.cookies.clone())),
         }))
     }
 }
@@ -183,19 +234,68 @@ impl Inner {
         result
     }
 
-    /// One request and its response, on a second connection if the first had been given up by the server meanwhile.
+    /// One request and its response, which is had with credentials where the server wants some and we have them.
     fn exchange(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
-        let started = Instant::now();
-        let head = match self.send(self.request(method, url, fields)?, body) {
+        let deadline = Instant::now() + self.page_timeout;
+        let mut sent = 0;
+        loop {
+            let said = self.auth.say(method.as_str(), url);
+            let mut fields = fields.clone();
+            self.add_fields(&mut fields, url, said.header.as_deref());
+            let response = self.attempt(method, url, &fields, body, deadline)?;
+            self.jar.keep(url, &response.headers, SystemTime::now());
+            sent += 1;
+            if response.status != 401 || sent == SENT_MAX || !self.auth.refused(url, &response.headers, &said) {
+                return Ok(response);
+            }
+            self.stop.check().map_err(|_| ClientError::Stopped)?;
+        }
+    }
+
+    /// On a second connection if the first had been given up by the server meanwhile.
+    fn attempt(
+        &self,
+        method: &Method,
+        url: &Url,
+        fields: &HeaderMap,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Response, ClientError> {
+        let left = || Some(deadline.saturating_duration_since(Instant::now()));
+        let first = self.agent.configure_request(self.request(method, url, fields)?);
+        let head = match self.send(first.timeout_global(left()).build(), body) {
             Err(ureq::Error::Other(other)) if other.is::<Stale>() && method == Method::GET => {
-                let left = self.page_timeout.saturating_sub(started.elapsed());
                 let again = self.agent.configure_request(self.request(method, url, fields)?);
                 // An idle age of zero is no kept connection at all: the others are probably closed as well.
-                self.send(again.timeout_global(Some(left)).max_idle_age(Duration::ZERO).build(), body)
+                self.send(again.timeout_global(left()).max_idle_age(Duration::ZERO).build(), body)
             }
             head => head,
         };
-        self.receive(head.map_err(|error| ClientError::from_ureq(error, Phase::Head))?)
+        body::receive(
+            head.map_err(|error| ClientError::from_ureq(error, Phase::Head))?,
+            self.body_bytes_max,
+            &self.stop,
+        )
+    }
+
+    fn add_fields(&self, fields: &mut HeaderMap, url: &Url, authorization: Option<&str>) {
+        let is_home = self.home.includes(url);
+        for extra in self.headers.iter().filter(|extra| is_home || extra.is_public()) {
+            fields.append(extra.name.clone(), extra.value.clone());
+        }
+        let mut set_secret = |name, text: &str| {
+            // Whatever no field can carry was left out before, or is the server's own invention.
+            if let Ok(mut value) = HeaderValue::from_bytes(text.as_bytes()) {
+                value.set_sensitive(true);
+                fields.insert(name, value);
+            }
+        };
+        if let Some(text) = self.jar.field(url, SystemTime::now()) {
+            set_secret(header::COOKIE, &text);
+        }
+        if let Some(text) = authorization {
+            set_secret(header::AUTHORIZATION, text);
+        }
     }
 
     fn request(&self, method: &Method, url: &Url, fields: &HeaderMap) -> Result<Request<()>, ClientError> {
@@ -205,37 +305,13 @@ impl Inner {
             .header(header::USER_AGENT, &self.user_agent)
             .body(())
             .map_err(|error| ClientError::Url { url: url.to_string(), why: error.to_string() })?;
-        request.headers_mut().extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in fields {
+            request.headers_mut().append(name, value.clone());
+        }
         Ok(request)
     }
 
     fn send(&self, request: Request<()>, body: &[u8]) -> Result<http::Response<ureq::Body>, ureq::Error> {
         if request.method() == Method::GET { self.agent.run(request) } else { self.agent.run(request.map(|()| body)) }
-    }
-
-    fn receive(&self, response: http::Response<ureq::Body>) -> Result<Response, ClientError> {
-        let (parts, mut source) = response.into_parts();
-        let headers = Headers::new(parts.headers);
-        // The library has undone the codings that it knows and taken the field away.
-        let coding = headers.get(header::CONTENT_ENCODING.as_str()).unwrap_or_default().to_ascii_lowercase();
-        if coding.split(',').any(|coding| CODINGS.contains(&coding.trim())) {
-            return Err(ClientError::Coding(format!("content coding {coding} is not known, only gzip and br are")));
-        }
-        let expected = source.content_length().unwrap_or(0).min(self.body_bytes_max).min(RESERVED_BYTES_MAX);
-        let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
-        // One more than the cap tells a body of that size from a longer one, whose rest is never read.
-        let limit = self.body_bytes_max.saturating_add(1);
-        let read = source.as_reader().take(limit).read_to_end(&mut body);
-        // A redirect says all in its head, and some servers announce a coding for a body that is not there.
-        if let Err(error) = read
-            && !parts.status.is_redirection()
-        {
-            return Err(ClientError::from_ureq(ureq::Error::from(error), Phase::Body));
-        }
-        let truncated = body.len() as u64 == limit;
-        if truncated {
-            body.pop();
-        }
-        Ok(Response { status: parts.status.as_u16(), headers, body, truncated })
     }
 }

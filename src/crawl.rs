@@ -29,6 +29,7 @@ pub mod datastore;
 mod frontier;
 pub mod html;
 mod known;
+pub mod login;
 mod pace;
 pub mod page;
 pub mod robots;
@@ -41,6 +42,7 @@ mod visitor;
 
 pub use self::admission::{Admission, LinkGuard};
 pub use self::datastore::{Before, Datastore, DatastoreError, Known, Part, Reader};
+pub use self::login::Login;
 pub use self::pace::Limits;
 pub use self::page::Page;
 pub use self::run::{CrawlError, Deliver, Ended, crawl};
@@ -88,6 +90,8 @@ pub struct Settings {
     pub retry_delay: Duration,
     /// Redirects followed one after the other at most.
     pub redirects_max: u32,
+    /// The form that stands before the pages, if there is one.
+    pub login: Option<Login>,
     pub client: client::Settings,
 }
 

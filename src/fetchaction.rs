@@ -6,6 +6,7 @@
 mod check;
 mod collect;
 mod documentaction;
+mod http;
 mod identifiers;
 mod identifiersxml;
 mod named;

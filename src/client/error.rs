@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Why a request brought no response that can be believed. An HTTP status is never an error.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,12 @@ pub enum ClientError {
     /// Every address of the host was tried; this is the last one's accident.
     #[error("no connection to {address}: {source}")]
     Connect { address: SocketAddr, source: io::Error },
+    /// Every address of the host is one that `AllowPrivateAddresses=FALSE` keeps from being connected to.
+    #[error("{host} has the address {address}, which is not public, and AllowPrivateAddresses is FALSE")]
+    Private { host: String, address: IpAddr },
+    /// The proxy does not open the way to the host.
+    #[error("the proxy {proxy} does not connect: {why}")]
+    Proxy { proxy: String, why: String, is_transient: bool },
     /// The server's certificate or its side of the handshake is refused.
     #[error("no TLS connection to {host}: {source}")]
     Tls { host: String, source: Box<dyn Error + Send + Sync> },
@@ -62,7 +68,13 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
-            Self::Stopped | Self::Url { .. } | Self::Tls { .. } | Self::Protocol(_) | Self::Coding(_) => false,
+            Self::Proxy { is_transient, .. } => *is_transient,
+            Self::Stopped
+            | Self::Url { .. }
+            | Self::Private { .. }
+            | Self::Tls { .. }
+            | Self::Protocol(_)
+            | Self::Coding(_) => false,
         }
     }
 
@@ -83,11 +95,6 @@ impl ClientError {
             },
             ureq::Error::Timeout(_) => ClientError::Timeout { phase },
             ureq::Error::Io(source) => ClientError::Broken { phase, source },
-            ureq::Error::Decompress(coding, error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                let source = io::Error::new(error.kind(), format!("the {coding} data ends too early"));
-                ClientError::Broken { phase, source }
-            }
-            ureq::Error::Decompress(..) => ClientError::Coding(error.to_string()),
             other => ClientError::Protocol(other.to_string()),
         }
     }

@@ -31,6 +31,7 @@
 //! - In an href, white space before the fragment is dropped with it.
 
 mod foreign;
+mod form;
 mod links;
 mod meta;
 mod name;
@@ -41,6 +42,7 @@ mod skip;
 mod text;
 mod tokens;
 
+pub use form::{Control, ControlKind, Form, Method, forms};
 pub use links::{Link, Links};
 pub use meta::Refresh;
 

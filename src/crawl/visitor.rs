@@ -5,6 +5,7 @@
 
 use super::datastore::{PageId, PageIds};
 use super::frontier::{Rules, SiteId, Visit};
+use super::login::Denied;
 use super::page::{self, Page};
 use super::sitemap::{self, SITEMAP_BYTES_MAX, Sitemap};
 use super::{Settings, robots, scope};
@@ -139,10 +140,11 @@ pub(super) fn visit_all(
 
 fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageIds, visit: &Visit) -> Outcome {
     let asked_at = Moment::now();
-    let response = match client.get(&visit.url, &visit.page.conditions) {
+    let response = match fetch(settings, client, stop, visit) {
         Ok(response) => response,
-        Err(ClientError::Stopped) => return Outcome::Stopped,
-        Err(error) => return Outcome::Failed(Failure::from(&error)),
+        Err(Denied::Client(ClientError::Stopped)) => return Outcome::Stopped,
+        Err(Denied::Client(error)) => return Outcome::Failed(Failure::from(&error)),
+        Err(Denied::Login(why)) => return Outcome::Failed(Failure::lasting(&why)),
     };
     match response.status {
         200..=299 => match read(settings, stop, ids, &visit.url, &response, asked_at) {
@@ -162,6 +164,23 @@ fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageId
         404 | 410 => Outcome::Gone(response.status),
         _ => Outcome::Failed(refused(&response)),
     }
+}
+
+/// Asks for the page, and once more if it sets a cookie and redirects to itself: so servers find out whether cookies
+/// come back.
+fn fetch(settings: &Settings, client: &Client, stop: &StopFlag, visit: &Visit) -> Result<Response, Denied> {
+    let conditions = &visit.page.conditions;
+    let ask = || match &settings.login {
+        Some(login) => login.get(client, stop, &visit.url, conditions),
+        None => Ok(client.get(&visit.url, conditions)?),
+    };
+    let response = ask()?;
+    let sets_cookie = (300..400).contains(&response.status) && response.headers.get("set-cookie").is_some();
+    let to = response.headers.get("location").filter(|_| sets_cookie);
+    if to.and_then(|to| crate::url::join(&visit.url, to)).is_some_and(|to| to == visit.url) {
+        return ask();
+    }
+    Ok(response)
 }
 
 /// What a status that brings no page means.
@@ -301,8 +320,13 @@ pub(super) fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, 
             robots::Verdict::Rules(rules) => return Rules::Robots(Arc::new(rules)),
             robots::Verdict::AllowAll => return Rules::None,
             robots::Verdict::Unreachable => {
-                let why = answer.map_or_else(|error| error.to_string(), |(status, _)| format!("HTTP status {status}"));
-                if !waits_for_another_try(settings, stop, &mut tries) {
+                let why = match &answer {
+                    Ok((status, _)) => format!("HTTP status {status}"),
+                    Err(error) => error.to_string(),
+                };
+                // What is refused for good, as an address that is not public, is not asked for again.
+                let is_final = answer.is_err_and(|error| !error.is_transient());
+                if is_final || !waits_for_another_try(settings, stop, &mut tries) {
                     return Rules::Unreachable(Arc::from(why));
                 }
             }

@@ -31,24 +31,7 @@ const UNUSED: &[(&str, &[&str])] = &[
             "SpiderDateFilteredPages",
         ],
     ),
-    ("sites are asked directly", &["ProxyHost", "ProxyPort", "ProxyUsername", "ProxyPassword"]),
-    (
-        "sites are asked by the best TLS that they have, and their certificates are always checked",
-        &[
-            "SSLMethod",
-            "SSLCACertificate",
-            "SSLCACertificatesPath",
-            "SSLCertificate",
-            "SSLPrivateKey",
-            "SSLPrivateKeyPassword",
-            "SSLCheckCertificate",
-            "SSLCheckCommonName",
-        ],
-    ),
-    (
-        "sites are visited without logging in",
-        &["AuthUser", "AuthPassword", "FormUrlRegex", "InputSelector", "InputValue", "SubmitSelector"],
-    ),
+    ("an encrypted key cannot be read; SSLPrivateKey takes one that is not", &["SSLPrivateKeyPassword"]),
     (
         "fields come from MetadataSelector and MetadataFieldName only",
         &["MetadataFieldSections", "ChildMetadataFieldSections"],

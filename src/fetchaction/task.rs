@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::documentaction::{self, Meta};
+use super::http::{FILE_ONLY, Http, NUMBERED};
 use super::shaping::{self, shaping};
 use crate::action::{BadParam, Params};
 use crate::client;
@@ -205,6 +206,71 @@ pub const PARAMETERS: &[TaskParameter] = &[
         "META:Field=Value, separated by commas: fields that each document gets before it is delivered",
     ),
     of_reference(
+        "SSLMethod",
+        "Negotiate",
+        "NONE fetches nothing over https; every other method of the reference means TLS 1.2 or 1.3",
+    ),
+    of_reference("SSLCheckCertificate", "TRUE", "refuse a server whose certificate nobody who is trusted has issued"),
+    of_reference("SSLCheckCommonName", "TRUE", "refuse a server whose certificate is for another name"),
+    of_reference(
+        "SSLCACertificate",
+        "",
+        "PEM file of those who are trusted to issue certificates, or of the servers' own certificates; by default \
+         Mozilla's list, which is built in, and the system's (SSL_CERT_FILE). Not in an action",
+    ),
+    of_reference("SSLCACertificatesPath", "", "folder of such files; not in an action"),
+    of_reference("SSLCertificate", "", "PEM file of the certificate to show to servers that ask; not in an action"),
+    of_reference("SSLPrivateKey", "SSLCertificate", "PEM file of its key, not encrypted; not in an action"),
+    of_reference("ProxyHost", "", "proxy for http and https; not in an action"),
+    of_reference("ProxyPort", "8080, or 1080 for SOCKS5", "its port; not in an action"),
+    of_reference("ProxyUsername", "", "name for the proxy (Basic, or that of SOCKS5); not in an action"),
+    of_reference("ProxyPassword", "", "password for the proxy; not in an action"),
+    ours("ProxyType", "HTTP", "HTTP, or SOCKS5, which also finds the hosts; not in an action"),
+    ours(
+        "NoProxy",
+        "",
+        "hosts that are connected to directly, such as intra.example.com, 10.0.0.0/8; not in an action",
+    ),
+    ours(
+        "UseEnvironmentProxies",
+        "FALSE",
+        "without ProxyHost, use the proxies of http_proxy, https_proxy, all_proxy and no_proxy",
+    ),
+    of_reference(
+        "AuthUser",
+        "",
+        "name for servers that ask for one (Basic, Digest). It, the cookies, the headers and the form's values go to the \
+         hosts of the start pages only: those of the file if they stand in the file",
+    ),
+    of_reference("AuthPassword", "", "the password, as it is"),
+    ours("Cookies", "TRUE", "keep the cookies that servers set until the end of the action"),
+    ours("Cookie", "", "Cookie0=name=value, Cookie1=...: cookies to begin with"),
+    ours("CookieFile", "", "file with cookies to begin with, as Netscape's cookies.txt; not in an action"),
+    ours(
+        "Header",
+        "",
+        "Header0=Name: value, Header1=...: headers of every request; Accept-Language and its like go to other hosts, too",
+    ),
+    of_reference(
+        "FormUrlRegex",
+        "",
+        "matches the whole URL of the login form, which is filled in when a page redirects to it or is it. A form on \
+         another host than the start pages' needs that host in the expression",
+    ),
+    of_reference(
+        "InputSelector",
+        "",
+        "InputSelector0=, InputSelector1=...: which inputs of the form are filled in: input#user, [name=user]",
+    ),
+    of_reference("InputValue", "", "InputValue0=, InputValue1=...: what is typed into them"),
+    of_reference("SubmitSelector", "the first button", "the button that submits the form"),
+    ours(
+        "AllowPrivateAddresses",
+        "TRUE",
+        "connect to addresses that are not public (loopback, 10.0.0.0/8, ...); FALSE for connectors that let others \
+         submit URLs. Not in an action",
+    ),
+    of_reference(
         "DatastoreFile",
         "connector_TASK_datastore.db",
         "where the task remembers what it has seen; not in an action",
@@ -370,7 +436,7 @@ fn brought_config(params: &Params) -> Result<Option<Ini>, PlanError> {
 /// Whether `name`, without its `[Section]`, is a task parameter.
 fn check_known(name: &str, own: &[&'static str]) -> Result<(), PlanError> {
     let bare = name.rsplit_once(']').map_or(name, |(_, bare)| bare).trim();
-    if ["DatastoreFile", "SitemapFile"].iter().any(|of_file| of_file.eq_ignore_ascii_case(bare)) {
+    if FILE_ONLY.iter().any(|only| only.eq_ignore_ascii_case(bare)) {
         return Err(PlanError::FileOnly { name: name.to_owned() });
     }
     if is_parameter(bare) {
@@ -388,7 +454,7 @@ pub(super) fn is_parameter(name: &str) -> bool {
 /// The one of [`LISTS`] that `name` belongs to: `Url` of `Url`, `url0`, `Url1` and so on.
 pub(super) fn list_of(name: &str) -> Option<&'static str> {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    LISTS.into_iter().find(|list| list.eq_ignore_ascii_case(stem))
+    LISTS.into_iter().chain(NUMBERED).find(|list| list.eq_ignore_ascii_case(stem))
 }
 
 /// `ADHOC_` and a hash of the start pages, so that a second action with the same ones is incremental.
@@ -400,6 +466,10 @@ fn ad_hoc_name(starts: &[String]) -> String {
 
 fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) -> Result<Task, PlanError> {
     let (layers, of_file) = (&sources.layers(&name), sources.of_file(&name));
+    let hosts = match &entries {
+        Entries::Starts(urls) | Entries::Listed(urls) => urls.clone(),
+        Entries::Sitemaps(sitemaps) => sitemaps.urls.clone(),
+    };
     // A list says itself which pages there are; on which hosts they are does not matter then.
     let (starts, stay_on_site) = match &entries {
         Entries::Starts(urls) => (urls.clone(), layers.boolean("StayOnSite")?.unwrap_or(true)),
@@ -430,11 +500,14 @@ fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) 
     let page_bytes_max = number("MaxPageSize", 1, 1 << 30, 10 << 20)?.unsigned_abs();
     let user_agent = layers.text("UserAgent").unwrap_or_else(|| client::Settings::default().user_agent);
 
+    let http = Http::read(settings, &hosts, layers, &of_file)?;
+
     let mut hasher = SipHasher13::new();
     (READER_VERSION, &scope_settings, follow_robots, page_bytes_max).hash(&mut hasher);
     for name in DECIDES_ABOUT_A_PAGE.iter().chain(&shaping::DECIDES) {
         (layers.text(name), layers.numbered(name)).hash(&mut hasher);
     }
+    http.hash_into(&mut hasher);
     let scope_key = hasher.finish().cast_signed();
 
     let visitors = usize::try_from(number("SynchronizeThreads", 1, 256, 5)?).unwrap_or(1);
@@ -475,7 +548,15 @@ fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) 
             page_timeout: duration("PageTimeout", Duration::from_secs(30))?,
             body_bytes_max: page_bytes_max,
             idle_connections_max: visitors,
+            tls: http.tls,
+            proxies: http.proxies,
+            reach: http.reach,
+            home: http.home,
+            credentials: http.credentials,
+            headers: http.headers,
+            cookies: http.cookies,
         },
+        login: http.login,
     };
     let datastore = settings.folder.join(of_file.text("DatastoreFile").unwrap_or_else(|| datastore_name(&name)));
     let with_ingestion = sources.layers(&name).then(sources.iter().filter_map(|ini| ini.section("Ingestion")));

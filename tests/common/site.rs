@@ -48,6 +48,7 @@ struct State {
     pages: HashMap<String, Page>,
     held: HashSet<String>,
     conditional: bool,
+    guards: Vec<Guard>,
     requests: Vec<Request>,
     /// How often a page was set: the age of validators without a clock.
     revision: u32,
@@ -55,6 +56,14 @@ struct State {
     connections_ever: u64,
     threads: Vec<JoinHandle<()>>,
     closing: bool,
+}
+
+/// Requests for `target` without `part` in their `header` are answered by the page `otherwise`.
+struct Guard {
+    target: String,
+    header: String,
+    part: String,
+    otherwise: String,
 }
 
 #[derive(Clone)]
@@ -184,7 +193,21 @@ impl Site {
         self
     }
 
+    /// Answers requests for `target` whose `header` lacks `part` by the page `otherwise`. The last word counts.
+    pub fn guarded(self, target: &str, header: &str, part: &str, otherwise: &str) -> Site {
+        self.guard(target, header, part, otherwise);
+        self
+    }
+
     // What happens to it while it runs.
+
+    pub fn guard(&self, target: &str, header: &str, part: &str, otherwise: &str) {
+        let [target, header, part, otherwise] = [target, header, part, otherwise].map(str::to_owned);
+        self.edit(|state| {
+            state.guards.retain(|guard| guard.target != target);
+            state.guards.push(Guard { target, header, part, otherwise });
+        });
+    }
 
     pub fn set(&self, target: &str, html: &str) {
         self.put(target, Page::html(Body::Whole(html.as_bytes().into())));
@@ -301,6 +324,13 @@ impl Shared {
 impl State {
     fn hits(&self, target: &str) -> usize {
         self.requests.iter().filter(|request| request.target == target).count()
+    }
+
+    /// The target whose page answers the request.
+    fn answering<'a>(&'a self, request: &'a Request) -> &'a str {
+        let lacks = |guard: &Guard| !request.header(&guard.header).is_some_and(|value| value.contains(&guard.part));
+        let guard = self.guards.iter().find(|guard| guard.target == request.target && lacks(guard));
+        guard.map_or(&request.target, |guard| &guard.otherwise)
     }
 
     fn page(&self, target: &str) -> Option<&Page> {

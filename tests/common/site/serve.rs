@@ -98,7 +98,7 @@ fn log_and_find(shared: &Shared, request: &Request) -> Result<Option<Page>, Over
     if state.closing {
         return Err(Over);
     }
-    Ok(with_validators(&state, &request.target))
+    Ok(with_validators(&state, state.answering(request)))
 }
 
 /// The page of `target`, with the headers that name its version if the site has them.
