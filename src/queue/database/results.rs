@@ -27,7 +27,7 @@ pub(super) fn write(report: &mut Map<String, Value>, results: &Results) {
     }
 }
 
-/// Reads what [`write`] wrote. `None` if it is something else.
+/// Reads what [`write()`] wrote. `None` if it is something else.
 pub(super) fn read(report: &Value) -> Option<Results> {
     let list = |name| match report.get(name) {
         None => Some(&[][..]),
