@@ -53,16 +53,30 @@ fn a_password_is_told_to_the_start_pages_server_when_it_asks_and_to_no_other() {
 
 #[test]
 fn start_pages_of_an_action_do_not_get_the_passwords_of_the_file() {
+    // Cookies do not tell ports apart: another host it must be.
     let evil = Site::new().status("/", 401).header("/", "WWW-Authenticate", "Basic realm=docs");
     let site = Site::new().page("/", "");
     let task = docs(&site).set("AuthUser", "joe").set("AuthPassword", "hunter2").set("Cookie0", "key=1");
     let connector = Connector::with(task.set("Header0", "X-Api-Key: 2").set("Header1", "Accept-Language: de"));
-    let url = common::encode(&evil.url("/"));
+    let url = common::encode(&evil.url("/").replace("127.0.0.1", "localhost"));
     let token = connector.submit(&format!("action=Fetch&FetchAction=Synchronize&TaskSections=docs&Url={url}"));
     assert_eq!(connector.wait_until_done(&token), Status::Error);
     assert_eq!(sent(&evil, "/", "Authorization"), [""]);
     assert_eq!((sent(&evil, "/", "Cookie"), sent(&evil, "/", "X-Api-Key")), (vec![String::new()], vec![String::new()]));
     assert_eq!(sent(&evil, "/", "Accept-Language"), ["de"]);
+}
+
+#[test]
+fn a_file_of_urls_says_whom_the_passwords_are_for_as_well() {
+    let site = Site::new().page("/a", "").status("/401", 401).header("/401", "WWW-Authenticate", "Basic realm=docs");
+    site.guard("/a", "Authorization", "Basic am9lOmh1bnRlcjI=", "/401");
+    let list = tempfile::NamedTempFile::new().expect("a file can be made");
+    std::fs::write(list.path(), site.url("/a")).expect("it can be written");
+    let task = FetchTask::named("docs").set("SitemapFile", list.path().display().to_string());
+    let task = task.set("AuthUser", "joe").set("AuthPassword", "hunter2").set("FollowRobotProtocol", "FALSE");
+    let mut connector = Connector::with(task);
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /a"]);
 }
 
 #[test]
@@ -95,8 +109,6 @@ fn cookies_are_kept_for_one_crawl_unless_they_are_off() {
     // A server that looks whether cookies come back, by a redirect to the same page.
     site.guard("/", "Cookie", "tasted=yes", "/taste");
     let mut connector = Connector::with(docs(&site).set("Cookie0", "own=1"));
-    std::fs::write(connector.folder().join("cookies.txt"), "127.0.0.1\tFALSE\t/a\tFALSE\t0\tfiled\t2\n")
-        .expect("written");
     connector.run("docs");
     assert_eq!(connector.new_changes("docs"), ["add /", "add /a"]);
     assert_eq!(sent(&site, "/", "Cookie"), ["own=1", "own=1; tasted=yes"]);
@@ -157,6 +169,24 @@ fn pages_behind_a_login_form_are_had_by_filling_it_in_once() {
     assert_eq!(logins[0].method, "POST");
     assert_eq!(String::from_utf8_lossy(&logins[0].body), "csrf=x1&user=joe&pw=hunter+2%26&go=1");
     assert!(!told(&connector, &token).contains("hunter"));
+}
+
+#[test]
+fn a_single_page_behind_a_form_is_had_too() {
+    let site = behind_a_form("s1");
+    let connector = Connector::with(with_form(&site).set("Depth", "1"));
+    connector.run("docs");
+    let identifier = connector.changes("docs").into_iter().find(|change| change.reference.ends_with("/one"));
+    let identifier = identifier.expect("the page is a document").identifier;
+    let folder = connector.folder().join("collected");
+    let query = format!(
+        "action=Fetch&FetchAction=Collect&Identifiers={}&Destination={}",
+        common::encode(&identifier),
+        common::encode(&folder.display().to_string())
+    );
+    let token = connector.submit(&query);
+    assert_eq!(connector.wait_until_done(&token), Status::Finished, "{:?}", connector.action(&token));
+    assert_eq!(site.hits("/session"), 2, "each action has a session of its own");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which hosts may see what a task's configuration keeps secret.
 
+use std::collections::HashSet;
 use std::fmt;
 use url::Url;
 
@@ -12,7 +13,13 @@ pub struct Home(Vec<Url>);
 
 impl Home {
     pub fn of(starts: &[Url]) -> Home {
-        Home(starts.to_vec())
+        let mut seen = HashSet::new();
+        Home(starts.iter().filter(|start| seen.insert(crate::url::origin(start))).cloned().collect())
+    }
+
+    /// One start page of each origin.
+    pub fn starts(&self) -> &[Url] {
+        &self.0
     }
 
     /// Whether `url` is on the host and port of a start page, and not less protected: what is for https does not go

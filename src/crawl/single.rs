@@ -5,6 +5,7 @@
 
 use super::datastore::PageIds;
 use super::frontier::Rules;
+use super::login::Denied;
 use super::page::Page;
 use super::visitor::{self, Failure};
 use super::{Settings, robots};
@@ -86,7 +87,8 @@ impl<'a> Singles<'a> {
         let mut tries = 0;
         loop {
             self.wait_for_turn(url)?;
-            let failure = match self.client.get(url, &Conditions::default()) {
+            let fetched = visitor::fetch(self.settings, &self.client, self.stop, url, &Conditions::default());
+            let failure = match fetched {
                 Ok(response) => {
                     let failure = visitor::refused(&response);
                     if !failure.transient {
@@ -94,8 +96,9 @@ impl<'a> Singles<'a> {
                     }
                     failure
                 }
-                Err(ClientError::Stopped) => return Err(Stopped.into()),
-                Err(error) => Failure::from(&error),
+                Err(Denied::Client(ClientError::Stopped)) => return Err(Stopped.into()),
+                Err(Denied::Client(error)) => Failure::from(&error),
+                Err(Denied::Login(why)) => return Err(SingleError::Failed(why)),
             };
             if !failure.transient || tries >= self.settings.retries_max {
                 return Err(SingleError::Failed(failure.why));

@@ -140,7 +140,7 @@ pub(super) fn visit_all(
 
 fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageIds, visit: &Visit) -> Outcome {
     let asked_at = Moment::now();
-    let response = match fetch(settings, client, stop, visit) {
+    let response = match fetch(settings, client, stop, &visit.url, &visit.page.conditions) {
         Ok(response) => response,
         Err(Denied::Client(ClientError::Stopped)) => return Outcome::Stopped,
         Err(Denied::Client(error)) => return Outcome::Failed(Failure::from(&error)),
@@ -166,18 +166,23 @@ fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageId
     }
 }
 
-/// Asks for the page, and once more if it sets a cookie and redirects to itself: so servers find out whether cookies
-/// come back.
-fn fetch(settings: &Settings, client: &Client, stop: &StopFlag, visit: &Visit) -> Result<Response, Denied> {
-    let conditions = &visit.page.conditions;
+/// Asks for a page, from behind the login form if there is one; and once more if it sets a cookie and redirects to
+/// itself: so servers find out whether cookies come back.
+pub(super) fn fetch(
+    settings: &Settings,
+    client: &Client,
+    stop: &StopFlag,
+    url: &Url,
+    conditions: &Conditions,
+) -> Result<Response, Denied> {
     let ask = || match &settings.login {
-        Some(login) => login.get(client, stop, &visit.url, conditions),
-        None => Ok(client.get(&visit.url, conditions)?),
+        Some(login) => login.get(client, stop, url, conditions),
+        None => Ok(client.get(url, conditions)?),
     };
     let response = ask()?;
     let sets_cookie = (300..400).contains(&response.status) && response.headers.get("set-cookie").is_some();
     let to = response.headers.get("location").filter(|_| sets_cookie);
-    if to.and_then(|to| crate::url::join(&visit.url, to)).is_some_and(|to| to == visit.url) {
+    if to.and_then(|to| crate::url::join(url, to)).is_some_and(|to| to == *url) {
         return ask();
     }
     Ok(response)

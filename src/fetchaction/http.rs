@@ -39,6 +39,13 @@ pub(super) const NUMBERED: [&str; 4] = ["Header", "Cookie", "InputSelector", "In
 const SECRETS: [&str; 5] = ["AuthPassword", "Header", "Cookie", "CookieFile", "InputValue"];
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// The pages that a task names itself: those that count, and those that would count without the action.
+#[derive(Clone, Copy)]
+pub(super) struct Starts<'a> {
+    pub(super) all: &'a [Url],
+    pub(super) of_file: &'a [Url],
+}
+
 /// What of a task's settings concerns its servers.
 pub(super) struct Http {
     pub(super) tls: Tls,
@@ -67,7 +74,7 @@ impl Http {
     /// `layers` are all that count for the task, `of_file` those of the file.
     pub(super) fn read(
         settings: &Settings,
-        starts: &[Url],
+        starts: Starts<'_>,
         layers: &Layers<'_>,
         of_file: &Layers<'_>,
     ) -> Result<Http, BadSetting> {
@@ -88,7 +95,7 @@ impl Http {
         let headers = headers(layers)?;
         let cookies = match layers.boolean("Cookies")? {
             Some(false) => None,
-            _ => Some(cookies(settings, starts, &home, layers, of_file)?),
+            _ => Some(cookies(settings, &home, layers, of_file)?),
         };
         let key = Key {
             user: credentials.as_ref().map(|credentials| credentials.user.clone()),
@@ -117,14 +124,9 @@ impl Http {
 }
 
 /// The start pages that the task's secrets are for.
-fn home(starts: &[Url], of_file: &Layers<'_>) -> Home {
+fn home(starts: Starts<'_>, of_file: &Layers<'_>) -> Home {
     let has = |name: &&str| of_file.text(name).is_some() || !of_file.numbered(name).is_empty();
-    if !SECRETS.iter().any(has) {
-        return Home::of(starts);
-    }
-    let listed = of_file.list("Url");
-    let listed: Vec<Url> = listed.iter().filter_map(|text| crate::url::parse_start(text).ok()).collect();
-    Home::of(&listed)
+    Home::of(if SECRETS.iter().any(has) { starts.of_file } else { starts.all })
 }
 
 fn tls(settings: &Settings, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Tls, BadSetting> {
@@ -218,7 +220,6 @@ fn without_value(layers: &Layers<'_>, name: &str, number: u32, expected: &str) -
 
 fn cookies(
     settings: &Settings,
-    starts: &[Url],
     home: &Home,
     layers: &Layers<'_>,
     of_file: &Layers<'_>,
@@ -231,7 +232,7 @@ fn cookies(
         cookies = Cookie::of_file(&text).map_err(|line| bad(&format!("line {line} has not its seven fields")))?;
     }
     for (number, text) in layers.numbered("Cookie") {
-        for start in starts.iter().filter(|start| home.includes(start)) {
+        for start in home.starts() {
             let cookie = Cookie::of_setting(&text, start);
             let expected = "name=value, without semicolons and control characters";
             cookies.push(cookie.ok_or_else(|| without_value(layers, "Cookie", number, expected))?);

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::documentaction::{self, Meta};
-use super::http::{FILE_ONLY, Http, NUMBERED};
+use super::http::{FILE_ONLY, Http, NUMBERED, Starts};
 use super::shaping::{self, shaping};
 use crate::action::{BadParam, Params};
 use crate::client;
@@ -466,10 +466,6 @@ fn ad_hoc_name(starts: &[String]) -> String {
 
 fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) -> Result<Task, PlanError> {
     let (layers, of_file) = (&sources.layers(&name), sources.of_file(&name));
-    let hosts = match &entries {
-        Entries::Starts(urls) | Entries::Listed(urls) => urls.clone(),
-        Entries::Sitemaps(sitemaps) => sitemaps.urls.clone(),
-    };
     // A list says itself which pages there are; on which hosts they are does not matter then.
     let (starts, stay_on_site) = match &entries {
         Entries::Starts(urls) => (urls.clone(), layers.boolean("StayOnSite")?.unwrap_or(true)),
@@ -500,7 +496,10 @@ fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) 
     let page_bytes_max = number("MaxPageSize", 1, 1 << 30, 10 << 20)?.unsigned_abs();
     let user_agent = layers.text("UserAgent").unwrap_or_else(|| client::Settings::default().user_agent);
 
-    let http = Http::read(settings, &hosts, layers, &of_file)?;
+    // Which of them are trusted depends on where the secrets stand.
+    let entries_of_file = self::entries(settings, &of_file, &of_file).ok().flatten();
+    let pages_of_file = entries_of_file.as_ref().map_or(&[][..], first_pages);
+    let http = Http::read(settings, Starts { all: first_pages(&entries), of_file: pages_of_file }, layers, &of_file)?;
 
     let mut hasher = SipHasher13::new();
     (READER_VERSION, &scope_settings, follow_robots, page_bytes_max).hash(&mut hasher);
@@ -629,6 +628,14 @@ fn entries(settings: &Settings, layers: &Layers<'_>, of_file: &Layers<'_>) -> Re
     }
     let starts = urls(layers, "Url", START_PAGES)?;
     Ok((!starts.is_empty()).then_some(Entries::Starts(starts)))
+}
+
+/// The pages that a task names itself.
+fn first_pages(entries: &Entries) -> &[Url] {
+    match entries {
+        Entries::Starts(urls) | Entries::Listed(urls) => urls,
+        Entries::Sitemaps(sitemaps) => &sitemaps.urls,
+    }
 }
 
 fn urls(layers: &Layers<'_>, name: &str, expected: &str) -> Result<Vec<Url>, BadSetting> {
