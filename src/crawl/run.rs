@@ -23,7 +23,7 @@ use url::Url;
 /// A batch is delivered and committed when it has this many settled pages,
 const BATCH_PAGES: usize = 500;
 /// or this much text,
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 1 << 20;
 /// or is this old.
 const BATCH_AGE: Duration = Duration::from_secs(1);
 /// Pages that wait for a second visit at once; beyond it a failure is final.
