@@ -47,10 +47,12 @@ mod record;
 mod store;
 mod table;
 mod waiting;
+mod watch;
 mod worker;
 
 pub use database::QueueError;
 pub use store::StoreError;
+pub use watch::Watch;
 
 use crate::action::{Live, Params, Query, QueueName, Report, Stage, Status, Token, TokenHost};
 use crate::pause::PauseGate;
@@ -227,7 +229,7 @@ pub struct Queue {
 struct Shared {
     settings: Settings,
     table: Mutex<Table>,
-    /// Told when an action that was changing does so no more.
+    /// Told when an action that was changing does so no more, when one has ended, and when the table is closed.
     changed: Condvar,
     store: Store,
     /// Full if every worker has a reason to look: nobody waits to put one more in.
@@ -309,6 +311,15 @@ impl Queue {
     /// Queues an action. When this returns a token, the action survives the death of the process and of the machine,
     /// and can be seen.
     pub fn submit(&self, submission: &Submission) -> Result<Token, SubmitError> {
+        self.enqueue(submission, |_, _| ()).map(|(token, ())| token)
+    }
+
+    /// Queues an action, and has `admitted` note its id in the moment in which it can first be seen.
+    fn enqueue<T>(
+        &self,
+        submission: &Submission,
+        admitted: impl FnOnce(&mut Table, u64) -> T,
+    ) -> Result<(Token, T), SubmitError> {
         let params: Arc<str> = submission.params.to_form().into();
         let (reservation, token, queued_at) = self.reserve(params.len())?;
         let record = Arc::new(Record {
@@ -335,10 +346,14 @@ impl Queue {
                 }
             });
         }
-        self.shared.table.lock().admit(&reservation, &record);
+        let noted = {
+            let mut table = self.shared.table.lock();
+            table.admit(&reservation, &record);
+            admitted(&mut table, record.id)
+        };
         self.shared.wake();
         info!(target: "action", "Action queued [{token}]");
-        Ok(token)
+        Ok((token, noted))
     }
 
     /// The action as it is now, however many there are.
@@ -393,6 +408,7 @@ impl Queue {
     pub fn shut_down(&self) {
         let flags = self.shared.table.lock().close();
         self.shared.closing.set();
+        self.shared.changed.notify_all();
         for flag in flags {
             flag.set();
         }

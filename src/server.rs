@@ -20,7 +20,7 @@ use crate::log;
 use crate::queue::{self, PerformError, Queue, QueueError, Running};
 use crate::stop::StopFlag;
 use crate::time::Moment;
-use answer::{Answers, Views};
+use answer::{Answers, Waits};
 use crossbeam_channel::{Receiver, bounded};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Server {
             folder: config.base.clone(),
             config_path: config.path.clone(),
             dispatchers: config.server.threads,
-            views: Views::new(config.server.threads),
+            waits: Waits::new(config.server.threads),
             closing: closing.clone(),
             started: Moment::now(),
             aci_port: aci.port(),

@@ -1,7 +1,7 @@
 //! The actions of each port as tables: parsing, help and the README go by them.
 
 use super::queueaction::{QUEUE_ACTIONS, QueueAction};
-use super::request::{FetchAction, FetchRequest, Request, ServiceRequest};
+use super::request::{FetchRequest, Request, ServiceRequest};
 use crate::action::{BadParam, Params, QueueName};
 use crate::time::Moment;
 
@@ -70,13 +70,14 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
             optional("TaskSections", "the task sections to process, separated by commas; all of them by default"),
             optional("Config", "a configuration file in base64, whose settings go before those of the running one"),
             optional("Priority", "a whole number, 0 by default; an action of a higher one starts sooner"),
+            optional(
+                "Sync",
+                "TRUE answers the result when the action has ended, instead of its token now; Synchronous is the same",
+            ),
         ],
         example: "action=Fetch&FetchAction=Synchronize&TaskSections=MyTask1",
         others: Others::Kept,
-        parse: |params| {
-            let fetch_action = FetchAction::parse(&params)?;
-            Ok(Request::Fetch(FetchRequest { fetch_action, params }))
-        },
+        parse: |params| FetchRequest::parse(params).map(Request::Fetch),
     },
     ActionSpec {
         name: "QueueInfo",

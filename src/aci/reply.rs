@@ -67,6 +67,8 @@ pub enum ErrorCode {
     ParamInvalid,
     /// The request is well-formed but cannot be followed as things stand, such as cancelling what already runs.
     Refused,
+    /// What the client waited for has come to another end than its own.
+    ActionFailed,
     /// A fault of this program.
     Internal,
 }
@@ -161,6 +163,7 @@ impl ErrorCode {
             ErrorCode::ParamMissing => "ERRORPARAMMISSING",
             ErrorCode::ParamInvalid => "ERRORPARAMINVALID",
             ErrorCode::Refused => "ERRORREFUSED",
+            ErrorCode::ActionFailed => "ERRORACTIONFAILED",
             ErrorCode::Internal => "ERRORINTERNAL",
         }
     }
@@ -172,6 +175,7 @@ impl ErrorCode {
             ErrorCode::ParamMissing => (524, "Missing parameter"),
             ErrorCode::ParamInvalid => (525, "Invalid parameter"),
             ErrorCode::Refused => (526, "Request refused"),
+            ErrorCode::ActionFailed => (527, "Action failed"),
             ErrorCode::Internal => (500, "Internal error"),
         }
     }

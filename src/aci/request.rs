@@ -47,7 +47,10 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchRequest {
     pub fetch_action: FetchAction,
-    /// As they came, without `action`; the standard parameters of every action are among them.
+    /// `Sync` or `Synchronous`: the client waits for the result.
+    pub is_sync: bool,
+    /// As they came, without `action` and what says how it is answered; the standard parameters of every action are among
+    /// them.
     pub params: Params,
 }
 
@@ -77,6 +80,19 @@ pub enum ServiceRequest {
     Stop,
 }
 
+impl FetchRequest {
+    /// Reads it; what says how it is answered is no part of what is to be performed, now or when it is duplicated.
+    pub(super) fn parse(mut params: Params) -> Result<FetchRequest, BadParam> {
+        let fetch_action = FetchAction::parse(&params)?;
+        let mut is_sync = None;
+        for name in ["Sync", "Synchronous"] {
+            is_sync = is_sync.or(params.optional::<bool>(name)?);
+            params.remove(name);
+        }
+        Ok(FetchRequest { fetch_action, is_sync: is_sync.unwrap_or(false), params })
+    }
+}
+
 impl FetchAction {
     /// Every kind, with the name that the reference gives it.
     pub const ALL: [(FetchAction, &'static str); 11] = [
@@ -97,7 +113,7 @@ impl FetchAction {
         FetchAction::ALL.into_iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
     }
 
-    pub(super) fn parse(params: &Params) -> Result<FetchAction, BadParam> {
+    fn parse(params: &Params) -> Result<FetchAction, BadParam> {
         let name: String = params.required("FetchAction")?;
         let folded = if name.trim().eq_ignore_ascii_case("remove") { "Delete" } else { name.trim() };
         let found = FetchAction::ALL.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(folded));
@@ -205,7 +221,7 @@ mod tests {
         else {
             panic!("this is a fetch");
         };
-        assert_eq!(fetch.fetch_action, FetchAction::Synchronize);
+        assert_eq!((fetch.fetch_action, fetch.is_sync), (FetchAction::Synchronize, false));
         assert_eq!(fetch.params.to_form(), "fetchaction=SYNCHRONIZE&tasksections=A%2CB&%5BA%5DDepth=1");
         for (kind, name) in FetchAction::ALL {
             let params = [("FetchAction", name.to_lowercase())].into_iter().collect();
@@ -215,11 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn whether_a_client_waits_is_no_part_of_the_action() {
+        for (form, is_sync) in [("Sync=true", true), ("synchronous=ON", true), ("sync=false&Synchronous=true", false)] {
+            let Ok(Request::Fetch(fetch)) = parsed(&format!("/action=Fetch&{form}&FetchAction=Collect")) else {
+                panic!("{form} is a fetch");
+            };
+            assert_eq!((fetch.is_sync, fetch.params.to_form().as_str()), (is_sync, "FetchAction=Collect"), "{form}");
+        }
+    }
+
+    #[test]
     fn a_bad_request_says_which_parameter_and_what_it_may_be() {
         let table = [
             ("/", ErrorCode::ParamMissing, "the parameter action is required"),
             ("/action=Wobble", ErrorCode::NotImplemented, "WOBBLE was not recognised"),
             ("/action=fetch", ErrorCode::ParamMissing, "FetchAction is required"),
+            ("/action=fetch&fetchaction=collect&sync=perhaps", ErrorCode::ParamInvalid, "Sync is \"perhaps\""),
             ("/action=fetch&fetchaction=wobble", ErrorCode::ParamInvalid, "\"wobble\"; expected is Synchronize"),
             ("/action=queueinfo&queuename=fetch", ErrorCode::ParamMissing, "QueueAction is required"),
             ("/action=queueinfo&queueaction=getstatus", ErrorCode::ParamMissing, "QueueName is required"),

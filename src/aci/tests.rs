@@ -380,6 +380,24 @@ fn connections_that_wait_for_answers_are_kept_and_others_are_told() -> Outcome {
 }
 
 #[test]
+fn no_deadline_cuts_an_answer_that_takes_long() -> Outcome {
+    let (handler, has_begun, release) = gated();
+    let short = Settings { head_deadline: SHORT, body_deadline: SHORT, answer_deadline: SHORT, ..settings() };
+    let limits = Settings { idle_deadline: SHORT, write_deadline: SHORT, ..short };
+    let port = bind(limits)?.listen(ACI_ACTIONS, handler)?;
+    let mut client = Client::of(&port)?;
+    client.send(get("/a=GetPid"))?;
+    has_begun.recv_timeout(NEVER)?;
+    // One that says nothing is let go once the deadlines are over, twice.
+    for _ in 0..2 {
+        assert_eq!(Client::of(&port)?.rest()?, "");
+    }
+    release.send(())?;
+    assert_eq!(client.response()?.0, "HTTP/1.1 200 OK");
+    Ok(())
+}
+
+#[test]
 fn a_port_in_use_and_a_host_without_address_are_named() -> Outcome {
     let port = open(settings())?;
     let again = open(Settings { port: port.address().port(), ..settings() });

@@ -42,6 +42,11 @@ impl Params {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Takes every value of `name` out.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
+    }
+
     /// The value of `name`, or [`Problem::Missing`] if it is absent or empty.
     pub fn required<T: FromParam>(&self, name: &str) -> Result<T, BadParam> {
         self.optional(name)?.ok_or_else(|| BadParam { name: name.to_owned(), problem: Problem::Missing })

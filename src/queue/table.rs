@@ -58,6 +58,8 @@ pub(super) struct Table {
     ended_bytes: usize,
     /// Ended actions that were dropped here and are still in the store.
     forgotten: Vec<u64>,
+    /// Actions whose end somebody waits for; how they ended, also if they are forgotten at once.
+    watched: HashMap<u64, Option<Arc<Record>>>,
     closing: bool,
 }
 
@@ -138,6 +140,7 @@ impl Table {
             ended: BTreeSet::new(),
             ended_bytes: 0,
             forgotten: Vec::new(),
+            watched: HashMap::new(),
             closing: false,
         }
     }
@@ -301,6 +304,25 @@ impl Table {
         std::mem::take(&mut self.forgotten)
     }
 
+    /// Keeps how this action ends until [`Table::unwatch`].
+    pub(super) fn watch(&mut self, id: u64) {
+        self.watched.insert(id, None);
+    }
+
+    pub(super) fn unwatch(&mut self, id: u64) {
+        self.watched.remove(&id);
+    }
+
+    /// How a watched action has ended.
+    pub(super) fn seen_end(&self, id: u64) -> Option<View> {
+        let record = self.watched.get(&id)?.as_ref()?;
+        Some(View { record: Arc::clone(record), live: None })
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     /// From now on nothing is reserved or taken. The flags of what runs are to be set, with no lock held.
     pub(super) fn close(&mut self) -> Vec<StopFlag> {
         self.closing = true;
@@ -353,6 +375,9 @@ impl Table {
             Status::Finished | Status::Error | Status::Cancelled | Status::Stopped => {
                 if self.ended.insert(ended_place(record)) {
                     self.ended_bytes += record.report.results.bytes();
+                }
+                if let Some(seen) = self.watched.get_mut(&id) {
+                    *seen = Some(Arc::clone(record));
                 }
             }
         }

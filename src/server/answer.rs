@@ -6,6 +6,7 @@ mod progress;
 mod queueinfo;
 mod results;
 mod view;
+mod waits;
 
 use crate::aci::{Caller, Element, Reply, Request, ServiceRequest};
 use crate::fetchaction::FetchActions;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use view::uris;
 
-pub(super) use view::Views;
+pub(super) use waits::Waits;
 
 /// Answers every request of both ports.
 pub(super) struct Answers {
@@ -28,8 +29,8 @@ pub(super) struct Answers {
     pub(super) folder: PathBuf,
     pub(super) config_path: Option<PathBuf>,
     pub(super) dispatchers: usize,
-    /// Pages that are being viewed.
-    pub(super) views: Views,
+    /// Dispatchers that wait.
+    pub(super) waits: Waits,
     /// Set when the server shuts down.
     pub(super) closing: StopFlag,
     pub(super) started: Moment,

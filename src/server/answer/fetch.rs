@@ -1,18 +1,24 @@
 //! `action=Fetch`.
 
-use super::Answers;
+use super::{Answers, results};
 use crate::aci::{Caller, Element, ErrorCode, Failure, FetchAction, FetchRequest};
-use crate::action::Params;
+use crate::action::{Params, Status};
 use crate::fetchaction::{FetchActions, PlanError};
-use crate::queue::{Submission, SubmitError};
+use crate::queue::{Snapshot, Submission, SubmitError, Watch};
+
+/// An action that can be performed, and what the log calls it.
+struct Planned {
+    submission: Submission,
+    what: String,
+}
 
 impl Answers {
     pub(super) fn fetch(&self, request: FetchRequest, caller: &Caller) -> Result<Vec<Element>, Failure> {
-        let FetchRequest { fetch_action, params } = request;
+        let FetchRequest { fetch_action, is_sync, params } = request;
         if !matches!(fetch_action, FetchAction::Synchronize | FetchAction::Collect | FetchAction::Identifiers) {
             return Err(unsupported(fetch_action));
         }
-        self.submit(params, caller)
+        if is_sync { self.submit_and_wait(params, caller) } else { self.submit(params, caller) }
     }
 
     /// Queues the purge of a task's datastore.
@@ -21,15 +27,51 @@ impl Answers {
     }
 
     fn submit(&self, params: Params, caller: &Caller) -> Result<Vec<Element>, Failure> {
-        let plan = self.fetch.plan(&params).map_err(plan_failure)?;
-        let priority = params.optional::<i64>("Priority")?.unwrap_or(0);
-        let (kind, claims) = (plan.fetch_action().to_ascii_uppercase(), plan.claims());
-        let tasks = claims.join(", ");
-        let token =
-            self.queue.submit(&Submission { params, priority, claims }).map_err(|error| submit_failure(&error))?;
-        log::info!(target: "action", "{kind} for {tasks} queued by {} [{token}]", caller.peer);
+        let Planned { submission, what } = self.planned(params)?;
+        let token = self.queue.submit(&submission).map_err(|error| submit_failure(&error))?;
+        log::info!(target: "action", "{what} queued by {} [{token}]", caller.peer);
         Ok(vec![Element::value("token", token)])
     }
+
+    /// Queues the action like any other, and answers its result when it has ended. It is as durable, and as much
+    /// everybody's, as one whose token was answered: a client that goes away does not stop it.
+    fn submit_and_wait(&self, params: Params, caller: &Caller) -> Result<Vec<Element>, Failure> {
+        let Planned { submission, what } = self.planned(params)?;
+        let Some(_waiting) = self.waits.begin_long() else {
+            let instead = "send the action without Sync and ask QueueInfo how it stands, or set more Threads";
+            return Err(Failure::new(ErrorCode::Refused, format!("{}; {instead}", self.waits)));
+        };
+        let watch = self.queue.submit_watched(&submission).map_err(|error| submit_failure(&error))?;
+        log::info!(target: "action", "{what} queued by {}, who waits for its end [{}]", caller.peer, watch.token);
+        watch.wait().map_or_else(|| Err(shutting_down(&watch)), |ended| result(&ended))
+    }
+
+    fn planned(&self, params: Params) -> Result<Planned, Failure> {
+        let plan = self.fetch.plan(&params).map_err(plan_failure)?;
+        let priority = params.optional::<i64>("Priority")?.unwrap_or(0);
+        let claims = plan.claims();
+        let what = format!("{} for {}", plan.fetch_action().to_ascii_uppercase(), claims.join(", "));
+        Ok(Planned { submission: Submission { params, priority, claims }, what })
+    }
+}
+
+/// What `QueueInfo` prints of an action that has ended, or why it has not come to its own end.
+fn result(ended: &Snapshot) -> Result<Vec<Element>, Failure> {
+    let Snapshot { token, status, error, report, .. } = ended;
+    if *status == Status::Finished {
+        return Ok(results::elements(report));
+    }
+    let why = error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
+    Err(Failure::new(ErrorCode::ActionFailed, format!("the action {token} ended with the status {status}{why}")))
+}
+
+fn shutting_down(watch: &Watch) -> Failure {
+    let token = &watch.token;
+    let description = format!(
+        "the server is shutting down before the action has ended; it is kept and goes on at the next start: ask QueueInfo \
+         for the token {token}"
+    );
+    Failure::new(ErrorCode::Refused, description)
 }
 
 fn unsupported(fetch_action: FetchAction) -> Failure {
