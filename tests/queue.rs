@@ -368,3 +368,33 @@ fn the_log_of_synchronize_tells_start_and_end_with_task_and_token() {
         common::poll(&line, || connector.log("synchronize").contains(&line).then_some(()));
     }
 }
+
+#[test]
+fn stop_fetch_takes_out_what_waits_and_stops_what_runs() {
+    let site = Site::new().page("/busy", "").held("/busy").page("/waiting", "");
+    let connector = busy(&site).task(one_page("waiting", site.url("/waiting"))).start();
+    let running = connector.synchronize("busy");
+    site.wait_for_hit("/busy");
+    let waiting = connector.synchronize("waiting");
+    let stop_fetch = |token: &str| format!("action=StopFetch&Token={}", encode(token));
+
+    let answer = connector.ok(&stop_fetch(&waiting));
+    assert_eq!((answer.text("status"), answer.text("token")), ("Cancelled", waiting.as_str()));
+    assert_eq!(connector.ok(&stop_fetch(&running)).text("token"), running);
+    assert_eq!(connector.wait_until_done(&running), Status::Stopped);
+    assert_eq!((connector.status(&waiting), site.hits("/waiting")), (Status::Cancelled, 0));
+
+    // A paused one holds its thread, and is stopped as well.
+    let paused = connector.synchronize("busy");
+    site.wait_for_hits("/busy", 2);
+    command(&connector, "Pause", &paused);
+    connector.ok(&stop_fetch(&paused));
+    assert_eq!(connector.wait_until_done(&paused), Status::Stopped);
+
+    for (token, words) in [(waiting.as_str(), "Cancelled"), (&running, "Stopped"), ("bm9uZQ==", "a token")] {
+        let error = connector.error(&stop_fetch(token));
+        assert_eq!(error.errorcode, "ERRORPARAMINVALID");
+        assert!(error.errordescription.contains(words), "{error:?}");
+    }
+    assert_eq!(connector.error("action=StopFetch").errorcode, "ERRORPARAMMISSING");
+}

@@ -123,6 +123,14 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         },
     },
     ActionSpec {
+        name: "StopFetch",
+        summary: "Takes a fetch that waits out of the queue, and stops one that runs; its token is answered again",
+        params: &[required("Token", "the token that the fetch was answered with")],
+        example: "action=StopFetch&Token=MTI3LjAuMC4xOjcwMDY6RkVUQ0g6MTc5NTQyMDgwMDAwMDAxODk2MjI0MDcx",
+        others: Others::Ignored,
+        parse: |params| Ok(Request::StopFetch { token: params.required("Token")? }),
+    },
+    ActionSpec {
         name: "View",
         summary: "Fetches one page of a task live, within PageTimeout or 20 s",
         params: &[

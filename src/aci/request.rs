@@ -7,7 +7,7 @@ use super::form;
 use super::queueaction::QueueAction;
 use super::render::Format;
 use super::reply::{ErrorCode, Failure};
-use crate::action::{BadParam, Params, Problem, QueueName};
+use crate::action::{BadParam, Params, Problem, QueueName, Token};
 
 /// A request that is complete and well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub enum Request {
     QueueInfo {
         queue: QueueName,
         action: QueueAction,
+    },
+    /// Take this fetch out of the queue or, if it runs, stop it.
+    StopFetch {
+        token: Token,
     },
     GetVersion,
     GetStatus,

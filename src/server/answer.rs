@@ -42,6 +42,7 @@ impl Answers {
     pub(super) fn answer(&self, request: Request, caller: &Caller) -> Reply {
         match request {
             Request::Fetch(fetch) => Reply::new("Fetch", self.fetch(fetch, caller)),
+            Request::StopFetch { token } => Reply::new("StopFetch", self.stop_fetch(&token)),
             Request::QueueInfo { queue, action } => Reply::new("QueueInfo", self.queue_info(&queue, action)),
             Request::View { params, no_aci } => self.view(&params, no_aci),
             Request::GetUri { identifiers } => Reply::new("GetUri", uris(&identifiers)),

@@ -55,6 +55,19 @@ impl Answers {
         Ok(submitted.iter().map(|(token, params)| parameters_of(token, params)).collect())
     }
 
+    /// `action=StopFetch`. The token is answered, as the reference does, for asking about its end.
+    pub(super) fn stop_fetch(&self, token: &Token) -> Result<Vec<Element>, Failure> {
+        let is_queued = self.queue.get(token).is_some_and(|action| action.status == Status::Queued);
+        let cancelled = if is_queued { self.queue.cancel(token).map(Some) } else { Ok(None) };
+        let told = match cancelled {
+            // It runs, or has begun to since it was looked at.
+            Ok(None) | Err(CommandError::Running(_)) => self.queue.stop(Some(token)).map(|mut asked| asked.pop()),
+            cancelled => cancelled,
+        };
+        let told = told.map_err(command_failure)?.ok_or_else(|| unknown_token(token))?;
+        Ok(vec![Element::text("status", told.status.as_str()), Element::value("token", told.token)])
+    }
+
     fn command(&self, command: QueueCommand) -> Result<Vec<Snapshot>, Failure> {
         let queue = &self.queue;
         let told = match command {
