@@ -1,4 +1,5 @@
-//! The queue's promise under kill -9 at random moments, while clients submit, cancel, stop and poll and crawls run.
+//! The queue's promise under kill -9 and SIGTERM at random moments, while clients submit, cancel, pause, resume, stop and
+//! poll and crawls run.
 //!
 //! `scripts/crash-loop N` runs more rounds than the ten of the normal run. `CRASH_SEED` repeats one run's choices; where
 //! a kill lands in the connector's work is chance all the same.
@@ -65,13 +66,19 @@ fn no_answer_is_broken_by_a_kill() {
                 scope.spawn(move || while pester(address, &mut chance, histories).is_some() {});
             }
             pause(patience);
-            connector.kill();
+            // Every third end is one that the connector has a say in.
+            if round % 3 == 2 {
+                assert!(connector.terminate().success(), "round {round}");
+            } else {
+                connector.kill();
+            }
         });
         let started = Instant::now();
         connector.restart();
         assert!(started.elapsed() < Duration::from_secs(10), "round {round}: it took {:?} to start", started.elapsed());
         audit(&connector, histories, false);
     }
+    connector.ok("action=QueueInfo&QueueName=Fetch&QueueAction=Resume");
     poll("every action to end", || connector.queue_ended().then_some(()));
     audit(&connector, &histories, true);
 
@@ -103,7 +110,9 @@ fn pester(address: SocketAddr, chance: &mut Chance, histories: &Histories) -> Op
         let place = chance.below(histories.len().max(1));
         histories.keys().nth(place).cloned()
     };
-    match chance.below(10) {
+    let queue =
+        |queue_action: &str| ask(address, &format!("action=QueueInfo&QueueName=Fetch&QueueAction={queue_action}"));
+    match chance.below(13) {
         0..=3 => {
             let task = TASKS[chance.below(TASKS.len())];
             let answer = ask(address, &format!("action=Fetch&FetchAction=Synchronize&TaskSections={task}"))?;
@@ -113,20 +122,24 @@ fn pester(address: SocketAddr, chance: &mut Chance, histories: &Histories) -> Op
             }
             pause(Duration::from_millis(5));
         }
-        place @ 4..=6 => {
+        place @ 4..=8 => {
             let Some(token) = known(chance) else {
                 return Some(());
             };
-            let is_cancel = place == 4;
+            let queue_action = ["Cancel", "Stop", "Stop", "Pause", "Resume"][place - 4];
             {
                 let mut histories = histories.lock().expect("no client panicked");
                 let history = histories.entry(token.clone()).or_default();
-                history.cancel_sent |= is_cancel;
-                history.stop_sent |= !is_cancel;
+                history.cancel_sent |= queue_action == "Cancel";
+                history.stop_sent |= queue_action == "Stop";
             }
-            let queue_action = if is_cancel { "Cancel" } else { "Stop" };
             let answer = ask(address, &Connector::queue_info(queue_action, &token))?;
             note(histories, &token, &answer);
+        }
+        // A queue that is paused for long would leave the rest little to do.
+        9 => {
+            queue("Pause")?;
+            queue("Resume")?;
         }
         _ => {
             let Some(token) = known(chance) else {
