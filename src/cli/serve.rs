@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::log;
 use crate::server::Server;
 use crossbeam_channel::{Receiver, bounded, select};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::io::Write as _;
 use std::thread::JoinHandle;
@@ -19,11 +19,13 @@ pub(super) struct Termination {
 
 impl Termination {
     pub(super) fn listen() -> Result<Termination, std::io::Error> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        // A file that would exceed the limit of its size is a failed write like one on a full disk, and no reason to die:
+        // a signal that is listened to does not end the process.
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGXFSZ])?;
         let handle = signals.handle();
         let (sender, asked) = bounded(1);
         let listen = move || {
-            for _ in signals.forever() {
+            for _ in signals.forever().filter(|signal| *signal != SIGXFSZ) {
                 // Full means that it was asked before.
                 let _ = sender.try_send(());
             }

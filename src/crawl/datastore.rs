@@ -51,6 +51,11 @@ pub enum DatastoreError {
     Foreign,
     #[error("it is in use by another action or process")]
     Locked,
+    #[error(
+        "it is damaged ({0}); bring a backup back, or move it away: the next run then sends everything as new and deletes \
+         nothing"
+    )]
+    Damaged(rusqlite::Error),
     #[error("{0}")]
     Sqlite(rusqlite::Error),
 }
@@ -60,6 +65,7 @@ impl From<rusqlite::Error> for DatastoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DatastoreError::Locked,
             Some(ErrorCode::NotADatabase) => DatastoreError::Foreign,
+            Some(ErrorCode::DatabaseCorrupt) => DatastoreError::Damaged(error),
             _ => DatastoreError::Sqlite(error),
         }
     }
