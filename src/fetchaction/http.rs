@@ -6,14 +6,11 @@
 //! pages an action brings.
 
 use super::Settings;
-use crate::client::{
-    BadPem, Check, Cookie, Credentials, Enabled, ExtraHeader, Home, Identity, NoProxy, Proxies, Proxy, ProxyKind,
-    Reach, Secret, Tls, Trust,
-};
-use crate::config::{BadSetting, Layers};
+use crate::client::{Cookie, Credentials, ExtraHeader, Home, NoProxy, Proxies, Reach, Secret, Tls};
+use crate::config::{self, BadSetting, Layers};
 use crate::crawl::login::{self, Login, Selector};
 use std::hash::{Hash as _, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use url::Url;
 
 /// Parameters that stand in the configuration file alone.
@@ -106,7 +103,7 @@ impl Http {
         };
         let login = login(&home, layers)?;
         Ok(Http {
-            tls: tls(settings, layers, of_file)?,
+            tls: config::tls(&settings.folder, layers, of_file)?,
             proxies,
             reach,
             home,
@@ -129,73 +126,11 @@ fn home(starts: Starts<'_>, of_file: &Layers<'_>) -> Home {
     Home::of(if SECRETS.iter().any(has) { starts.of_file } else { starts.all })
 }
 
-fn tls(settings: &Settings, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Tls, BadSetting> {
-    const METHODS: [&str; 8] = ["NONE", "SSLV3", "TLSV1", "TLSV1.1", "TLSV1.2", "TLSV1.3", "SSLV23", "NEGOTIATE"];
-    let known = |text: &str| METHODS.iter().copied().find(|method| text.trim().eq_ignore_ascii_case(method));
-    let expected = "Negotiate (TLS 1.2 or 1.3, which every other name but NONE means as well) or NONE";
-    let method = layers.read_with("SSLMethod", expected, known)?;
-    let path = |name| of_file.text(name).map(|text| settings.folder.join(text));
-    let bad = |name: &str, bad: &BadPem| of_file.bad(name, &format!("a file that can be used ({bad})"));
-
-    let (authority, authorities) = (path("SSLCACertificate"), path("SSLCACertificatesPath"));
-    let trust = match (&authority, &authorities) {
-        (None, None) => Trust::Public,
-        (file, folder) => Trust::read(file.as_deref(), folder.as_deref()).map_err(|error| {
-            let of_folder = folder.as_ref().is_some_and(|folder| error.path.starts_with(folder));
-            bad(if of_folder { "SSLCACertificatesPath" } else { "SSLCACertificate" }, &error)
-        })?,
-    };
-    let identity = match (path("SSLCertificate"), path("SSLPrivateKey")) {
-        (None, None) => None,
-        (None, Some(_)) => return Err(of_file.bad("SSLCertificate", "the certificate that SSLPrivateKey belongs to")),
-        (Some(certificate), key) => {
-            let key = key.unwrap_or_else(|| certificate.clone());
-            let identity = Identity::read(&certificate, &key);
-            let of_key = |path: &PathBuf| *path == key && key != certificate;
-            Some(
-                identity.map_err(|error| {
-                    bad(if of_key(&error.path) { "SSLPrivateKey" } else { "SSLCertificate" }, &error)
-                })?,
-            )
-        }
-    };
-    let check = match (layers.boolean("SSLCheckCertificate")?, layers.boolean("SSLCheckCommonName")?) {
-        (Some(false), _) => Check::Nothing,
-        (_, Some(false)) => Check::IssuerOnly,
-        _ => Check::Whole,
-    };
-    let enabled = if method == Some("NONE") { Enabled::No } else { Enabled::Yes };
-    Ok(Tls { enabled, check, trust, identity })
-}
-
 fn proxies(layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Proxies, BadSetting> {
     let except = of_file.list("NoProxy");
     let except = NoProxy::parse(except.iter().map(String::as_str));
-    // Read whether or not there is a proxy: a mistake is told before somebody needs it to be right.
-    let kind = of_file.read_with("ProxyType", "HTTP or SOCKS5", |text| match text.to_ascii_lowercase().as_str() {
-        "http" => Some(ProxyKind::Http),
-        "socks5" => Some(ProxyKind::Socks5),
-        _ => None,
-    })?;
-    let port = of_file.number("ProxyPort", 1..=u16::MAX)?;
-    if let Some(host) = of_file.text("ProxyHost") {
-        let kind = kind.unwrap_or(ProxyKind::Http);
-        let port_default = if kind == ProxyKind::Http { 8080 } else { 1080 };
-        let port = port.unwrap_or(port_default);
-        let named = Proxy::parse(&host).filter(|named| named.credentials.is_none() && !host.contains("://"));
-        // What stands there may be a URL with a password in it.
-        let expected = "the name or the address of a host; its port is ProxyPort";
-        let bad_host = || BadSetting { value: Some("…".to_owned()), ..of_file.bad("ProxyHost", expected) };
-        let host = match (named, host.parse::<std::net::Ipv6Addr>()) {
-            (Some(named), _) if !host.contains(':') || host.starts_with('[') => named.host,
-            (_, Ok(_)) => host,
-            _ => return Err(bad_host()),
-        };
-        let credentials = of_file
-            .text("ProxyUsername")
-            .map(|user| Credentials { user, password: Secret::new(of_file.text("ProxyPassword").unwrap_or_default()) });
-        let proxy = Some(Proxy { kind, host, port, credentials });
-        return Ok(Proxies { http: proxy.clone(), https: proxy, except });
+    if let Some(proxy) = config::proxy(of_file)? {
+        return Ok(Proxies { http: Some(proxy.clone()), https: Some(proxy), except });
     }
     if layers.boolean("UseEnvironmentProxies")? == Some(true) {
         return Ok(Proxies::of_environment(|name| std::env::var(name).ok()));
