@@ -3,6 +3,7 @@
 //! Knows no subsystem: `aci` prints these, `queue` keeps them, `fetchaction` fills them.
 
 mod counts;
+mod errors;
 mod filter;
 mod params;
 mod results;
@@ -11,6 +12,7 @@ mod status;
 mod token;
 
 pub use counts::{Counts, Live, Report, Stage, TaskCounts};
+pub use errors::ErrorSummary;
 pub use filter::{Filter, Query, SortBy, SortOrder, Span, States};
 pub use params::{BadParam, FromParam, Params, Problem};
 pub use results::{DocumentResult, Listed, Listing, Results, Subject};

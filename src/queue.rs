@@ -1,6 +1,7 @@
 //! Asynchronous actions: accepted durably, performed by a fixed pool of threads, watched and ended by token.
 //!
-//! Owns the status map (`table`), its durable copy (`store`, `database`) and the pool (`worker`). Knows neither what
+//! Owns the status map (`table`), its durable copy (`store`, `database`), the pool (`worker`) and the events that are owed to
+//! handlers (`events`, `delivery`). Knows neither what
 //! actions do (their parameters are opaque, a function value performs them) nor the wire.
 //!
 //! # What is shown is durable
@@ -16,6 +17,10 @@
 //! | after the end's commit | how it ended | may have seen Processing, and never another end |
 //! | in a command, before its commit | everything as before it | got no answer, and has seen nothing of it |
 //! | after that commit, before the answer | what the command has made of it | got no answer |
+//! | in a start's or an end's commit that an event is owed for | neither the one nor the other | was told nothing |
+//! | after that commit, before the handler has the event | the event, and delivers it | is told by the next process |
+//! | after the handler has it, before the store has forgotten it | the event, and delivers it | is told twice, with one id |
+//! | while error reports are gathered | none of them: the action runs again, and meets the errors again | was told of those before |
 //!
 //! A command is one commit, however many actions it changes. A paused action stays paused, in its worker's place and with
 //! its claims, and a paused queue stays paused. What ran in a paused queue, because it was resumed by itself, is queued
@@ -37,11 +42,21 @@
 //!
 //! # Threads
 //!
-//! `queue-store` from [`Queue::open`] on, `fetch-N` from [`Queue::start`] on (N from 1; named after the queue). All are
-//! joined by [`Queue::join`], or when the queue is dropped.
+//! `queue-store` from [`Queue::open`] on, and from [`Queue::start`] on `fetch-N` (N from 1; named after the queue), `event-N`
+//! for each handler, and `event-report` if there is one for the errors of running actions. All are joined by
+//! [`Queue::join`], or when the queue is dropped.
+//!
+//! # Events
+//!
+//! What handlers are told (`events`) is committed with what causes it, and delivered from the store by threads that nothing
+//! else waits for. So a handler that is slow or dead delays no action, no client and no shutdown, and costs a bounded
+//! number of rows.
 
 mod commands;
 mod database;
+mod delivery;
+mod events;
+mod level;
 mod listing;
 mod record;
 mod store;
@@ -51,6 +66,8 @@ mod watch;
 mod worker;
 
 pub use database::QueueError;
+pub use events::{Deliver, Events, Handler, Notification, Occasion, Render, Subject};
+pub use level::QueueEvent;
 pub use store::StoreError;
 pub use watch::Watch;
 
@@ -60,16 +77,18 @@ use crate::stop::StopFlag;
 use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use database::{Database, Write};
-use log::{error, info};
+use level::Level;
+use log::{error, info, warn};
 use parking_lot::{Condvar, Mutex};
 use record::{Record, View, claims_of};
+use std::collections::HashSet;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use store::Store;
+use store::{Outlet, Store};
 use table::{Limits, Refusal, Reservation, Table};
 use uuid::Uuid;
 
@@ -95,6 +114,7 @@ pub struct Settings {
     /// How often an action is started that the process does not survive, before it is ended as Error. A death within
     /// milliseconds of a start right after the submission may not count.
     pub attempts_max: u32,
+    pub events: Events,
 }
 
 /// Performs an action, on a worker's thread. It returns soon after [`Running::stop`] is set.
@@ -222,7 +242,10 @@ pub enum DuplicateError {
 /// A durable queue and its workers.
 pub struct Queue {
     shared: Arc<Shared>,
-    workers: Mutex<Vec<JoinHandle<()>>>,
+    /// Those of the workers, and then those of events.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Of each handler, where it is told that it is owed more; until its thread has it.
+    woken: Mutex<Vec<Receiver<()>>>,
 }
 
 /// What the workers and the callers share.
@@ -267,44 +290,84 @@ impl Queue {
             info!(target: "action", "The queue is paused: no action is started until QueueAction=Resume");
         }
         let now = Moment::now();
+        let (events, told) = (settings.events.clone(), kept.told);
         let mut writes = Vec::new();
+        let mut waiting = HashSet::new();
         for record in kept.records {
             let revived = record.revived(settings.attempts_max, now);
             if let Some(revived) = &revived {
                 info!(target: "action", "Action of the last process is {} [{}]", revived.status, revived.token);
-                writes.push(Write::put(&Arc::new(revived.clone())));
+                let revived = Arc::new(revived.clone());
+                let owed = events.of_end(&revived, now).into_iter().collect();
+                writes.push(Write { owed, ..Write::put(&revived) });
             }
             let record = revived.unwrap_or(record);
             let id = record.id;
+            if record.status == Status::Queued {
+                waiting.insert(id);
+            }
             if !table.restore(record) {
                 let reason = format!("row {id} repeats the token of another row");
                 return Err(QueueError::Damaged { path, reason });
             }
         }
-        database.commit(&writes).map_err(|source| QueueError::Inaccessible { path, source })?;
+        let inaccessible = |source| QueueError::Inaccessible { path: path.clone(), source };
+        database.commit(&writes).map_err(inaccessible)?;
+        for (handler, count) in database.keep_events_of(&events.names()).map_err(inaccessible)? {
+            warn!(target: "action", "{count} undelivered events for [{handler}] are dropped: it is no handler any more");
+        }
+        for (handler, count) in database.owed_to() {
+            info!(target: "action", "{count} events wait to be delivered to [{handler}]");
+        }
         // The rows of what this drops go with the first end that is written.
         table.prune(now);
 
         let (waker, woken) = bounded(settings.workers.max(1));
-        let store = Store::start(database)?;
+        let size_max = settings.waiting_max;
+        let level = events.tells(Occasion::QueueEvent);
+        let level = level.then(|| Level::new(events.thresholds(size_max), waiting, told));
+        let (wakers, handlers_woken) = events
+            .names()
+            .into_iter()
+            .map(|name| {
+                let (waker, woken) = bounded(1);
+                ((name, waker), woken)
+            })
+            .unzip();
+        let store = Store::start(database, Outlet { events, size_max, level, wakers })?;
         let (table, changed, closing) = (Mutex::new(table), Condvar::new(), StopFlag::new());
         let shared = Shared { settings, table, changed, store, waker, woken, closing };
-        Ok(Queue { shared: Arc::new(shared), workers: Mutex::default() })
+        Ok(Queue { shared: Arc::new(shared), threads: Mutex::default(), woken: Mutex::new(handlers_woken) })
     }
 
-    /// Starts the workers, which perform every action by `perform`. Paused actions of the last process have their workers
+    /// Starts the workers, which perform every action by `perform`, and the delivery of events. Paused actions of the last process have their workers
     /// when this returns. Called once: a second call panics.
     ///
-    /// On an error, the workers that could be started work.
+    /// On an error, the threads that could be started work.
     pub fn start(&self, perform: &Perform) -> Result<(), QueueError> {
-        assert!(self.workers.lock().is_empty(), "a queue is started once");
+        assert!(self.threads.lock().is_empty(), "a queue is started once");
         for number in 1..=self.shared.settings.workers {
             let name = format!("{}-{number}", self.shared.settings.queue.as_str().to_ascii_lowercase());
             let (shared, perform) = (Arc::clone(&self.shared), Arc::clone(perform));
             let parked = shared.table.lock().take_parked();
-            let worker = thread::Builder::new().name(name).spawn(move || worker::work(&shared, &perform, parked));
-            self.workers.lock().push(worker.map_err(QueueError::Thread)?);
+            self.spawn(name, move || worker::work(&shared, &perform, parked))?;
         }
+        let events = &self.shared.settings.events;
+        let woken = std::mem::take(&mut *self.woken.lock());
+        for (number, (handler, woken)) in events.handlers.iter().cloned().zip(woken).enumerate() {
+            let shared = Arc::clone(&self.shared);
+            self.spawn(format!("event-{}", number + 1), move || delivery::deliver(&shared, &handler, &woken))?;
+        }
+        if events.tells(Occasion::ErrorReport) {
+            let shared = Arc::clone(&self.shared);
+            self.spawn("event-report".to_owned(), move || events::report(&shared))?;
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), QueueError> {
+        let thread = thread::Builder::new().name(name).spawn(run).map_err(QueueError::Thread)?;
+        self.threads.lock().push(thread);
         Ok(())
     }
 
@@ -414,14 +477,15 @@ impl Queue {
         }
     }
 
-    /// Shuts down and waits for every thread. What has been answered and what has ended is durable then, and the
-    /// store is closed; status is still answered.
+    /// Shuts down and waits for every thread. What has been answered and what has ended is durable then, and so are the
+    /// events that handlers are still owed; the store is closed, and status is still answered.
     pub fn join(&self) {
         self.shut_down();
-        let workers = std::mem::take(&mut *self.workers.lock());
-        for worker in workers {
-            if worker.join().is_err() {
-                error!(target: "action", "a worker of the queue ended by a panic");
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                error!(target: "action", "the thread {name} of the queue ended by a panic");
             }
         }
         self.shared.store.close();

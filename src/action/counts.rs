@@ -1,5 +1,6 @@
 //! What an action has done so far: counted by whoever performs it, read by `QueueInfo` at any time.
 
+use super::errors::{ErrorSummary, Errors};
 use super::results::{DocumentResult, Listing, Results};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct TaskCounts {
     pub waiting: AtomicU64,
     /// Set once nothing more is counted.
     pub ended: AtomicBool,
+    /// What went wrong since it was last asked for.
+    met: Errors,
 }
 
 /// How far a running action is with one task section.
@@ -66,6 +69,18 @@ pub struct Counts {
 impl TaskCounts {
     pub fn new(task: &str) -> TaskCounts {
         TaskCounts { task: task.to_ascii_uppercase(), ..TaskCounts::default() }
+    }
+
+    /// Counts a page that could not be had; `why` is told to those who are told of errors while the action runs.
+    pub fn error(&self, why: &str) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        self.met.add(why);
+    }
+
+    /// Counts a change that the ingest target has refused, as [`TaskCounts::error`] does a page.
+    pub fn refused(&self, why: &str) {
+        self.ingestfailed.fetch_add(1, Ordering::Relaxed);
+        self.met.add(why);
     }
 
     fn stage(&self) -> Stage {
@@ -175,6 +190,12 @@ impl Live {
     pub fn add_listing(&self, listing: Listing) {
         let listing = Arc::new(listing);
         self.0.lock().results.listings.push(listing);
+    }
+
+    /// The errors of each task section since the last call.
+    pub fn take_errors(&self) -> Vec<ErrorSummary> {
+        let tasks = self.0.lock().tasks.clone();
+        tasks.iter().filter_map(|counts| counts.met.take(&counts.task)).collect()
     }
 
     /// The task sections in the order of the work: those that have ended, that run, and that are to come.

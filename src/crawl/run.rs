@@ -545,7 +545,7 @@ impl Run<'_, '_> {
         self.meet_links(&row)?;
         self.datastore.settle_failed(id)?;
         self.count_settled();
-        self.counts.errors.fetch_add(1, Relaxed);
+        self.counts.error(&format!("{url} could not be had: {why}"));
         let is_start = self.starts.ids.contains(&id);
         if is_start {
             self.starts.failure.get_or_insert_with(|| format!("{url}: {why}"));
@@ -615,29 +615,30 @@ impl Run<'_, '_> {
             let changes = batch.changes.into_iter().map(|(_, change)| change).collect();
             let verdicts = (self.deliver)(changes, self.stop).map_err(CrawlError::Deliver)?;
             for ((id, kind), verdict) in kinds.into_iter().zip(verdicts) {
-                self.conclude(id, kind, verdict)?;
+                self.conclude(id, kind, &verdict)?;
             }
         }
         Ok(self.datastore.commit()?)
     }
 
-    fn conclude(&mut self, id: PageId, kind: Kind, verdict: Verdict) -> Result<(), CrawlError> {
-        let counter = match (&verdict, kind) {
+    fn conclude(&mut self, id: PageId, kind: Kind, verdict: &Verdict) -> Result<(), CrawlError> {
+        let counter = match (verdict, kind) {
             (Verdict::NotSent, _) => return Ok(()),
-            (Verdict::Refused(_), _) => &self.counts.ingestfailed,
+            (Verdict::Refused(why), _) => {
+                log::error!(target: LOG, "{}: the target refused a document: {why}", self.counts.task);
+                self.counts.refused(&format!("the target refused a document: {why}"));
+                match kind {
+                    Kind::Add => self.datastore.undelivered(id, false)?,
+                    Kind::Update => self.datastore.undelivered(id, true)?,
+                    Kind::Delete => self.datastore.set_delivered(id, true)?,
+                }
+                return Ok(());
+            }
             (Verdict::Accepted, Kind::Add) => &self.counts.ingestadded,
             (Verdict::Accepted, Kind::Update) => &self.counts.ingestupdated,
             (Verdict::Accepted, Kind::Delete) => &self.counts.ingestdeleted,
         };
         counter.fetch_add(1, Relaxed);
-        if let Verdict::Refused(why) = verdict {
-            log::error!(target: LOG, "{}: the target refused a document: {why}", self.counts.task);
-            match kind {
-                Kind::Add => self.datastore.undelivered(id, false)?,
-                Kind::Update => self.datastore.undelivered(id, true)?,
-                Kind::Delete => self.datastore.set_delivered(id, true)?,
-            }
-        }
         Ok(())
     }
 

@@ -312,7 +312,7 @@ impl<'a> Work<'a> {
 
     fn fail(&mut self, named: &'a Named, counts: &TaskCounts, why: String) {
         ::log::error!(target: LOG, "{}: {} could not be collected: {why}", counts.task, named.url);
-        counts.errors.fetch_add(1, Relaxed);
+        counts.error(&format!("{} could not be collected: {why}", named.url));
         self.performance.live.add_document(DocumentResult::failed(&named.given, &why));
         self.failures.push((&named.given, why));
     }
@@ -326,7 +326,7 @@ impl<'a> Work<'a> {
                 match &finished {
                     Ok(()) => self.succeed(given, &counts),
                     Err(why) => {
-                        counts.errors.fetch_add(1, Relaxed);
+                        counts.error(&format!("a document could not be archived: {why}"));
                         self.performance.live.add_document(DocumentResult::failed(given, why));
                         self.failures.push((given, why.clone()));
                     }

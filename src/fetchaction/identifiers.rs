@@ -173,7 +173,7 @@ pub(super) fn list(question: &Question, performance: &Performance<'_>) -> Result
         stop.check().map_err(|_| FetchError::Stopped)?;
         match answer.place(text).map_err(failed)? {
             Err(why) => {
-                counts.errors.fetch_add(1, Relaxed);
+                counts.error(&why);
                 let subject = if is_below { Subject::Parent(text.clone()) } else { Subject::Itself(text.clone()) };
                 answer.listings.push(Listing { subject, entries: Vec::new(), error: Some(why) });
             }

@@ -60,7 +60,7 @@ pub(super) fn resend(settings: &Settings, group: &Group, performance: &Performan
     let mut singles = Singles::new(&task.crawl, stop);
     let fail = |named: &Named, why: &str| {
         ::log::error!(target: LOG, "{}: {} could not be sent again: {why}", counts.task, named.url);
-        counts.errors.fetch_add(1, Relaxed);
+        counts.error(&format!("{} could not be sent again: {why}", named.url));
         live.add_document(DocumentResult::failed(&named.given, why));
     };
     let conclude = |outlet: &mut Outlet<Sent<'_>>, datastore: &mut Datastore| -> Result<(), TaskError> {
@@ -140,7 +140,7 @@ pub(super) fn delivery(url: &str, depth: u32, single: Single) -> Delivery {
 fn count(counts: &TaskCounts, sent: &Sent<'_>, verdict: &Verdict) {
     let counter = match verdict {
         Verdict::NotSent => return,
-        Verdict::Refused(_) => &counts.ingestfailed,
+        Verdict::Refused(why) => return counts.refused(&format!("the target refused {}: {why}", sent.named.url)),
         Verdict::Accepted if sent.delivered_before => &counts.ingestupdated,
         Verdict::Accepted => &counts.ingestadded,
     };

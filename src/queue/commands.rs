@@ -116,9 +116,11 @@ impl Queue {
     fn carry_out(&self, change: Change) -> Result<(), CommandError> {
         change.stop.iter().for_each(crate::stop::StopFlag::set);
         change.close.iter().for_each(crate::pause::PauseGate::close);
-        let Some(write) = change.write() else {
+        let Some(mut write) = change.write() else {
             return Ok(());
         };
+        let (events, now) = (&self.shared.settings.events, Moment::now());
+        write.owed.extend(write.put.iter().filter_map(|record| events.of_end(record, now)));
         let committed = self.shared.store.commit(write);
         let now_open = if committed.is_ok() { &change.open } else { &change.close };
         now_open.iter().for_each(crate::pause::PauseGate::open);

@@ -1,14 +1,20 @@
-//! The durable copy of the table: one SQLite file with one row for each action.
+//! The durable copy of the table: one SQLite file with one row for each action, and one for each event that a handler is
+//! owed (`outbox`).
 //!
-//! Owns the schema and the reading and writing of rows. Every write is an upsert of a whole row or the deletion of one, so
-//! a write means the same whatever the row was before. The one index is the key: tokens are looked up in the table, and
+//! Owns the schema and the reading and writing of rows. Every write of an action is an upsert of a whole row or the deletion
+//! of one, so it means the same whatever the row was before. The one index is the key: tokens are looked up in the table, and
 //! an index of them would cost a page for each commit.
 
+mod outbox;
 mod results;
 
+pub(super) use outbox::{Dispatched, Kept as KeptEvent, OWED_MAX, Owed};
+
+use super::level::QueueEvent;
 use super::record::{Record, claims_of};
 use crate::action::{Counts, Report, Status, Token};
 use crate::time::Moment;
+use outbox::{EVENTS, Outbox};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
 use std::io;
@@ -19,10 +25,10 @@ use std::sync::Arc;
 const APPLICATION_ID: i32 = 0x5743_7175;
 
 /// The schema that this version writes: as many steps lead to it. A higher one is refused, a lower one migrated.
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 
 /// What makes each version out of the one before; a new file is of version 0.
-const MIGRATIONS: [&str; 2] = [ACTIONS, QUEUE];
+const MIGRATIONS: [&str; 3] = [ACTIONS, QUEUE, EVENTS];
 
 const ACTIONS: &str = "
 CREATE TABLE actions (
@@ -56,6 +62,8 @@ ON CONFLICT (id) DO UPDATE SET status = ?3, priority = ?4, claims = ?5, params =
 ";
 
 const PAUSE: &str = "UPDATE queue SET paused = ?1";
+
+const TELL: &str = "UPDATE queue SET told = ?1";
 
 const DELETE: &str = "DELETE FROM actions WHERE id = ?1";
 
@@ -94,6 +102,12 @@ pub(super) struct Write {
     pub(super) forget: Vec<u64>,
     /// Whether the queue is paused from now on; `None` leaves it as it is.
     pub(super) paused: Option<bool>,
+    /// What handlers are to be told of all this.
+    pub(super) owed: Vec<Owed>,
+    /// Events that their handler has been told of.
+    pub(super) settled: Vec<i64>,
+    /// The queue event among `owed`, the last if there are several.
+    pub(super) told: Option<QueueEvent>,
 }
 
 impl Write {
@@ -108,17 +122,22 @@ pub(super) struct Kept {
     /// In the order of arrival.
     pub(super) records: Vec<Record>,
     pub(super) is_paused: bool,
+    /// The last queue event.
+    pub(super) told: QueueEvent,
 }
 
 /// The open file, locked against every other process until it is dropped or the process dies.
-pub(super) struct Database(Connection);
+pub(super) struct Database {
+    connection: Connection,
+    outbox: Outbox,
+}
 
 impl Database {
     /// Opens the file, or makes it if there is none, and reads what it holds.
     pub(super) fn open(path: &Path) -> Result<(Database, Kept), QueueError> {
         refuse_lost_file(path)?;
         let open = || -> Result<Opened, rusqlite::Error> {
-            let mut database = Database(connect(path)?);
+            let mut database = Database { connection: connect(path)?, outbox: Outbox::default() };
             match database.version()? {
                 // Only now: a file of somebody else stays as it is.
                 Version::Known(version) => database.prepare(version)?,
@@ -126,9 +145,13 @@ impl Database {
                 Version::Newer(found) => return Ok(Opened::Newer(found)),
             }
             let kept = match database.records()? {
-                Ok(records) => Ok(Kept { records, is_paused: database.is_paused()? }),
+                Ok(records) => {
+                    let (is_paused, told) = database.queue()?;
+                    Ok(Kept { records, is_paused, told })
+                }
                 Err(reason) => Err(reason),
             };
+            database.outbox = Outbox::read(&database.connection)?;
             Ok(Opened::Sound(database, kept))
         };
         let path = path.to_owned();
@@ -142,13 +165,19 @@ impl Database {
     }
 
     /// Makes all `writes` durable, or none of them; the connection can be used again either way.
-    pub(super) fn commit<'a>(&mut self, writes: impl IntoIterator<Item = &'a Write>) -> Result<(), rusqlite::Error> {
+    pub(super) fn commit<'a>(
+        &mut self,
+        writes: impl IntoIterator<Item = &'a Write>,
+    ) -> Result<Dispatched, rusqlite::Error> {
+        let mut dispatched = Dispatched::default();
+        let mut outbox = self.outbox.clone();
         // Dropped before its commit, the transaction is rolled back.
-        let transaction = self.0.transaction()?;
+        let transaction = self.connection.transaction()?;
         {
             let mut put = transaction.prepare_cached(PUT)?;
             let mut delete = transaction.prepare_cached(DELETE)?;
-            for Write { put: records, forget, paused } in writes {
+            for write in writes {
+                let Write { put: records, forget, paused, told, .. } = write;
                 for record in records {
                     put.execute(params![
                         signed(record.id),
@@ -171,16 +200,51 @@ impl Database {
                 if let Some(paused) = paused {
                     transaction.execute(PAUSE, [paused])?;
                 }
+                if let Some(told) = told {
+                    transaction.execute(TELL, [told.as_str()])?;
+                }
+                outbox.write(&transaction, write, &mut dispatched)?;
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.outbox = outbox;
+        Ok(dispatched)
+    }
+
+    /// The first events that `handler` is owed after `after` and up to `until`, at most `count`.
+    pub(super) fn owed(
+        &self,
+        handler: &str,
+        after: i64,
+        until: i64,
+        count: usize,
+    ) -> Result<Vec<KeptEvent>, rusqlite::Error> {
+        outbox::owed(&self.connection, handler, after, until, count)
+    }
+
+    /// The handlers that are owed events, with the number of them.
+    pub(super) fn owed_to(&self) -> Vec<(Arc<str>, usize)> {
+        self.outbox.handlers()
+    }
+
+    /// Drops what is owed to handlers other than `known`, since nobody can be told it; whose, and how many.
+    pub(super) fn keep_events_of(&mut self, known: &[Arc<str>]) -> Result<Vec<(Arc<str>, usize)>, rusqlite::Error> {
+        if self.owed_to().iter().all(|(name, _)| known.contains(name)) {
+            return Ok(Vec::new());
+        }
+        let mut outbox = self.outbox.clone();
+        let transaction = self.connection.transaction()?;
+        let dropped = outbox.keep_only(&transaction, known)?;
+        transaction.commit()?;
+        self.outbox = outbox;
+        Ok(dropped)
     }
 
     /// Whose file it is. Changes nothing.
     fn version(&self) -> Result<Version, rusqlite::Error> {
-        let number = |pragma| self.0.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+        let number = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
         let (application_id, version) = (number("application_id")?, number("user_version")?);
-        let is_empty = self.0.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+        let is_empty = self.connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
         Ok(match (application_id, version) {
             (0, 0) if is_empty => Version::Known(0),
             (APPLICATION_ID, newer) if newer > SCHEMA_VERSION => Version::Newer(newer),
@@ -191,11 +255,11 @@ impl Database {
 
     /// Sets how the file is written, and brings its schema from `version`, 0 of a new one, to the present one.
     fn prepare(&mut self, version: i32) -> Result<(), rusqlite::Error> {
-        self.0.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // Each commit is on the disk before it returns.
-        self.0.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
         // Also without a change: from here on the lock is held for writing.
-        let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if version < SCHEMA_VERSION {
             for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
                 transaction.execute_batch(step)?;
@@ -209,7 +273,7 @@ impl Database {
 
     /// Every record, or what is wrong with the first row that holds none.
     fn records(&self) -> Result<Result<Vec<Record>, String>, rusqlite::Error> {
-        let mut select = self.0.prepare(SELECT)?;
+        let mut select = self.connection.prepare(SELECT)?;
         let mut rows = select.query([])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
@@ -221,14 +285,17 @@ impl Database {
         Ok(Ok(records))
     }
 
-    fn is_paused(&self) -> Result<bool, rusqlite::Error> {
-        self.0.query_row("SELECT paused FROM queue", [], |row| row.get(0))
+    fn queue(&self) -> Result<(bool, QueueEvent), rusqlite::Error> {
+        self.connection.query_row("SELECT paused, told FROM queue", [], |row| {
+            // Of a name that is none, as if nothing had been told.
+            Ok((row.get(0)?, QueueEvent::parse(&row.get::<_, String>(1)?).unwrap_or_default()))
+        })
     }
 
     /// Runs a pragma, so that a test has SQLite itself refuse a write.
     #[cfg(test)]
     pub(super) fn pragma(&self, name: &str, value: i64) -> Result<(), rusqlite::Error> {
-        self.0.pragma_update(None, name, value)
+        self.connection.pragma_update(None, name, value)
     }
 }
 

@@ -2,10 +2,16 @@
 //!
 //! A commit costs one wait for the disk whether it holds one write or many, so submissions that come at the same time
 //! share it and none waits for another's turn. The thread never looks at the table.
+//!
+//! It sees every change of the queue's size in the order in which the store does, so it is what tells queue events: in
+//! the transaction of the change.
 
-use super::database::{Database, QueueError, Write};
+use super::database::{Database, Dispatched, KeptEvent, OWED_MAX, Owed, QueueError, Write};
+use super::events::Events;
+use super::level::{Level, Movement};
+use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use log::error;
+use log::{error, warn};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -27,6 +33,17 @@ pub enum StoreError {
     Closed,
 }
 
+/// What the thread knows of events.
+pub(super) struct Outlet {
+    pub(super) events: Events,
+    /// Actions that may wait.
+    pub(super) size_max: usize,
+    /// `None` if nobody is told of the queue's size.
+    pub(super) level: Option<Level>,
+    /// By the names of handlers, where each is told that it is owed more.
+    pub(super) wakers: Vec<(Arc<str>, Sender<()>)>,
+}
+
 pub(super) struct Store {
     /// `None` once closed. The thread ends when the last clone of it is gone.
     jobs: Mutex<Option<Sender<Job>>>,
@@ -37,15 +54,22 @@ type Answer = Result<(), StoreError>;
 
 enum Job {
     Commit(Write, Sender<Answer>),
+    Owed {
+        handler: Arc<str>,
+        after: i64,
+        until: i64,
+        count: usize,
+        answer: Sender<Result<Vec<KeptEvent>, StoreError>>,
+    },
     #[cfg(test)]
     Pragma(&'static str, i64, Sender<Answer>),
 }
 
 impl Store {
-    pub(super) fn start(database: Database) -> Result<Store, QueueError> {
+    pub(super) fn start(database: Database, outlet: Outlet) -> Result<Store, QueueError> {
         let (jobs, incoming) = bounded(WAITING_MAX);
         let thread = thread::Builder::new().name("queue-store".to_owned());
-        let thread = thread.spawn(move || run(database, &incoming)).map_err(QueueError::Thread)?;
+        let thread = thread.spawn(move || run(database, outlet, &incoming)).map_err(QueueError::Thread)?;
         Ok(Store { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -58,6 +82,19 @@ impl Store {
     /// Has `write` committed before any that is asked for later, and does not wait. If it fails, the log says so.
     pub(super) fn commit_later(&self, write: Write) -> Result<(), StoreError> {
         self.ask(|answer| Job::Commit(write, answer)).map(drop)
+    }
+
+    /// The first events that `handler` is owed after `after` and up to `until`, at most `count`.
+    pub(super) fn owed(
+        &self,
+        handler: &Arc<str>,
+        after: i64,
+        until: i64,
+        count: usize,
+    ) -> Result<Vec<KeptEvent>, StoreError> {
+        let handler = Arc::clone(handler);
+        let job = |answer| Job::Owed { handler, after, until, count, answer };
+        self.ask(job)?.recv().unwrap_or(Err(StoreError::Closed))
     }
 
     /// Answers what has been asked, ends the thread and closes the file. Later commits fail as closed.
@@ -78,7 +115,7 @@ impl Store {
     }
 
     /// Where the answer will come. It always does, unless the thread is gone.
-    fn ask(&self, job: impl FnOnce(Sender<Answer>) -> Job) -> Result<Receiver<Answer>, StoreError> {
+    fn ask<T>(&self, job: impl FnOnce(Sender<T>) -> Job) -> Result<Receiver<T>, StoreError> {
         let jobs = self.jobs.lock().clone().ok_or(StoreError::Closed)?;
         let (answer, answered) = bounded(1);
         jobs.send(job(answer)).map_err(|_| StoreError::Closed)?;
@@ -86,8 +123,9 @@ impl Store {
     }
 }
 
-fn run(mut database: Database, incoming: &Receiver<Job>) {
+fn run(mut database: Database, mut outlet: Outlet, incoming: &Receiver<Job>) {
     let (mut writes, mut answers) = (Vec::new(), Vec::new());
+    let write_error = |error| StoreError::Write(Arc::new(error));
     while let Ok(first) = incoming.recv() {
         for job in std::iter::once(first).chain(incoming.try_iter()).take(BATCH_MAX) {
             match job {
@@ -95,21 +133,72 @@ fn run(mut database: Database, incoming: &Receiver<Job>) {
                     writes.push(write);
                     answers.push(answer);
                 }
+                // Whoever asks has given up if it does not listen.
+                Job::Owed { handler, after, until, count, answer } => {
+                    drop(answer.send(database.owed(&handler, after, until, count).map_err(write_error)));
+                }
                 #[cfg(test)]
                 Job::Pragma(name, value, answer) => {
-                    let done = database.pragma(name, value).map_err(|error| StoreError::Write(Arc::new(error)));
-                    drop(answer.send(done));
+                    drop(answer.send(database.pragma(name, value).map_err(write_error)));
                 }
             }
         }
-        let done = database.commit(&writes).map_err(|error| StoreError::Write(Arc::new(error)));
-        if let Err(failure) = &done {
-            error!(target: "action", "A commit of {} changes failed: {failure}", writes.len());
+        if writes.is_empty() {
+            continue;
         }
+        let movement = outlet.follow(&mut writes);
+        let done = database.commit(&writes).map_err(write_error);
+        let done = match done {
+            Ok(dispatched) => {
+                outlet.announce(dispatched);
+                Ok(())
+            }
+            Err(failure) => {
+                error!(target: "action", "A commit of {} changes failed: {failure}", answers.len());
+                outlet.undo(movement);
+                Err(failure)
+            }
+        };
         writes.clear();
         for answer in answers.drain(..) {
             // Nobody listens to a commit for later.
             drop(answer.send(done.clone()));
+        }
+    }
+}
+
+impl Outlet {
+    /// Adds the queue events that `writes` cause.
+    fn follow(&mut self, writes: &mut Vec<Write>) -> Option<Movement> {
+        let movement = self.level.as_mut()?.follow(writes);
+        if let Some(&(last, _)) = movement.events.last() {
+            let now = Moment::now();
+            let owed = |&(event, size): &_| self.events.of_queue(event, size, self.size_max, now);
+            let owed: Vec<Owed> = movement.events.iter().filter_map(owed).collect();
+            writes.push(Write { owed, told: Some(last), ..Write::default() });
+        }
+        Some(movement)
+    }
+
+    fn undo(&mut self, movement: Option<Movement>) {
+        if let (Some(level), Some(movement)) = (&mut self.level, movement) {
+            level.undo(movement);
+        }
+    }
+
+    fn announce(&self, Dispatched { handlers, dropped }: Dispatched) {
+        for (handler, count) in dropped {
+            warn!(
+                target: "action",
+                "[{handler}] has not been told of {OWED_MAX} events, or of as many as may be kept: the oldest {count} \
+                 are dropped"
+            );
+        }
+        for handler in handlers {
+            for (_, waker) in self.wakers.iter().filter(|(name, _)| *name == handler) {
+                // Full: it has been told and has not looked yet.
+                let _ = waker.try_send(());
+            }
         }
     }
 }

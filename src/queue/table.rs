@@ -333,6 +333,11 @@ impl Table {
         self.actions.get(self.ids.get(token)?).map(|record| self.view(record))
     }
 
+    /// What runs, with its counters.
+    pub(super) fn running(&self) -> Vec<(Arc<Record>, Arc<Live>)> {
+        self.running.iter().map(|(id, run)| (Arc::clone(&self.actions[id]), Arc::clone(&run.live))).collect()
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 /// Longest that a test waits for an event before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn settings(directory: &Path) -> Settings {
     Settings {
@@ -19,21 +19,22 @@ pub(super) fn settings(directory: &Path) -> Settings {
         ended_max: 1_000,
         ended_age_max: Duration::from_hours(1),
         attempts_max: 3,
+        events: Events::default(),
     }
 }
 
-fn named(name: &str) -> Submission {
+pub(super) fn named(name: &str) -> Submission {
     Submission { params: [("name", name)].into_iter().collect(), ..Submission::default() }
 }
 
 /// What the performing side of a test sees and decides: each action says that it runs, and waits for how it ends.
-struct Stage {
+pub(super) struct Stage {
     performed: Receiver<Running>,
-    perform: Perform,
+    pub(super) perform: Perform,
 }
 
 /// Every action is announced with its parts and holds until its stop flag is set.
-fn until_stopped() -> Stage {
+pub(super) fn until_stopped() -> Stage {
     let (announce, performed) = bounded(1_000);
     let perform: Perform = Arc::new(move |running: &Running| {
         announce.send(copy(running)).expect("the test receives");
@@ -43,7 +44,7 @@ fn until_stopped() -> Stage {
 }
 
 /// Every action is announced and ends at once.
-fn at_once(end: fn(&Running) -> Result<(), PerformError>) -> Stage {
+pub(super) fn at_once(end: fn(&Running) -> Result<(), PerformError>) -> Stage {
     let (announce, performed) = bounded(1_000);
     let perform: Perform = Arc::new(move |running: &Running| {
         announce.send(copy(running)).expect("the test receives");
@@ -64,12 +65,12 @@ fn copy(running: &Running) -> Running {
 }
 
 impl Stage {
-    fn next(&self) -> Running {
+    pub(super) fn next(&self) -> Running {
         self.performed.recv_timeout(PATIENCE).expect("an action is performed")
     }
 }
 
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "never came: {what}");
@@ -77,13 +78,13 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-fn wait_for(queue: &Queue, token: &Token, status: Status) -> Snapshot {
+pub(super) fn wait_for(queue: &Queue, token: &Token, status: Status) -> Snapshot {
     wait_until(&format!("{status}"), || queue.get(token).is_some_and(|action| action.status == status));
     queue.get(token).expect("it is known")
 }
 
 /// The files as a process that died now would leave them.
-fn as_if_killed(directory: &Path) -> TempDir {
+pub(super) fn as_if_killed(directory: &Path) -> TempDir {
     let copy = TempDir::new().expect("a temporary directory");
     for entry in fs::read_dir(directory).expect("a directory") {
         let entry = entry.expect("an entry");

@@ -60,8 +60,8 @@ fn wait(shared: &Shared) {
 /// action is back in the queue (or has been stopped meanwhile), and the wait before the next try is over.
 ///
 /// An action that was submitted just now starts while its attempt is being recorded: the store has just been seen to work,
-/// and a client that watches an idle connector waits for one disk write instead of two. If the process dies
-/// before the record is there, the action is soon too old for this, so the attempts still come to an end.
+/// and a client that watches an idle connector waits for one disk write instead of two; unless a handler is told of
+/// starts. If the process dies before the record is there, the action is soon too old for this, so the attempts still come to an end.
 ///
 /// A paused action of the last process is still in its old attempt, which is recorded.
 fn start(shared: &Shared, action: &Taken, retry: &mut Retry) -> bool {
@@ -69,8 +69,11 @@ fn start(shared: &Shared, action: &Taken, retry: &mut Retry) -> bool {
         return true;
     }
     let token = &action.record.token;
-    let write = Write::put(&action.record);
-    let recorded = if is_fresh(&action.record) { shared.store.commit_later(write) } else { shared.store.commit(write) };
+    let owed = shared.settings.events.of_start(&action.record, &action.live, Moment::now());
+    // A handler that is told of ends is told of starts: not only if the store works.
+    let at_once = is_fresh(&action.record) && owed.is_none();
+    let write = Write { owed: owed.into_iter().collect(), ..Write::put(&action.record) };
+    let recorded = if at_once { shared.store.commit_later(write) } else { shared.store.commit(write) };
     match recorded {
         Ok(()) => {
             *retry = Retry::default();
@@ -129,7 +132,9 @@ fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
     let report = action.live.report();
     let token = &action.record.token;
     let id = action.record.id;
-    let (record, write) = {
+    let now = Moment::now();
+    let report_owed = shared.settings.events.of_errors(&action.record, &action.live, now);
+    let (record, mut write) = {
         let mut table = shared.table.lock();
         // A pause or a resume of it is being committed: the store answers in any case, and then it is over.
         while table.is_changing(id) {
@@ -138,6 +143,8 @@ fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
         let record = Arc::new(table.settled(id, outcome, report, Moment::now()));
         (Arc::clone(&record), Write { forget: table.take_forgotten(), ..Write::put(&record) })
     };
+    write.owed.extend(report_owed);
+    write.owed.extend(shared.settings.events.of_end(&record, now));
     let mut retry = Retry::default();
     while let Err(failure) = shared.store.commit(write.clone()) {
         error!(target: "action", "The end of the action cannot be recorded: {failure} [{token}]");

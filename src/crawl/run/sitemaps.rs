@@ -100,7 +100,7 @@ impl Run<'_, '_> {
     /// Pages that a sitemap would have listed may be hidden.
     fn miss_sitemap(&mut self, url: &Url, why: &str) -> Result<(), CrawlError> {
         log::error!(target: LOG, "{}: the sitemap {url} cannot be read: {why}", self.counts.task);
-        self.counts.errors.fetch_add(1, Relaxed);
+        self.counts.error(&format!("the sitemap {url} cannot be read: {why}"));
         self.starts.failure.get_or_insert_with(|| format!("the sitemap {url}: {why}"));
         Ok(self.datastore.set_doubtful()?)
     }

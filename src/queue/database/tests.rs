@@ -99,10 +99,10 @@ fn a_paused_queue_is_paused_until_it_is_resumed() {
 #[test]
 fn a_file_of_an_earlier_version_is_migrated_and_keeps_its_actions() {
     let (_directory, path) = sound();
-    alter(&path, "DROP TABLE queue; PRAGMA user_version = 1");
+    alter(&path, "DROP TABLE queue; DROP TABLE events; PRAGMA user_version = 1");
     let (database, kept) = Database::open(&path).expect("a sound file");
-    assert_eq!(kept, Kept { records: vec![record(1, 0, &[])], is_paused: false });
-    assert_eq!(database.0.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(SCHEMA_VERSION));
+    assert_eq!(kept, Kept { records: vec![record(1, 0, &[])], ..Kept::default() });
+    assert_eq!(database.connection.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(SCHEMA_VERSION));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_file_has_one_owner_at_a_time() {
 fn what_is_no_sound_queue_is_refused_and_left_as_it_is() {
     let cases: [(&str, &str); 9] = [
         ("PRAGMA application_id = 7; PRAGMA journal_mode = DELETE", "is a database of another application"),
-        ("PRAGMA user_version = 3", "has schema version 3, and this program knows versions up to 2"),
+        ("PRAGMA user_version = 4", "has schema version 4, and this program knows versions up to 3"),
         ("PRAGMA application_id = 7", "is a database of another application"),
         ("PRAGMA application_id = 0", "is a database of another application"),
         ("DROP TABLE actions", "no such table: actions"),
@@ -180,4 +180,54 @@ fn a_commit_that_fails_keeps_nothing_and_the_next_one_can_succeed() {
     drop(database);
     let ids: Vec<u64> = Database::open(&path).expect("a sound file").1.records.iter().map(|record| record.id).collect();
     assert_eq!(ids, [1, 3, 4]);
+}
+
+fn owed(handler: &str, text: impl Into<Arc<str>>) -> Owed {
+    Owed { handler: handler.into(), payload: text.into() }
+}
+
+#[test]
+fn a_handler_is_owed_what_was_committed_and_not_told_in_its_order() {
+    let (_directory, path) = sound();
+    let (mut database, _) = Database::open(&path).expect("a sound file");
+    let events = |database: &Database, after, until| {
+        let owed = database.owed("A", after, until, 10).expect("a sound file");
+        owed.into_iter().map(|event| (event.id, event.payload)).collect::<Vec<_>>()
+    };
+    let expected = |events: &[(i64, &str)]| events.iter().map(|&(id, text)| (id, text.to_owned())).collect::<Vec<_>>();
+    let write = Write { owed: vec![owed("A", "1"), owed("B", "2"), owed("A", "ü")], ..put(&record(1, 0, &[])) };
+    let dispatched = database.commit([&write]).expect("a writable disk");
+    assert_eq!(dispatched, Dispatched { handlers: vec!["A".into(), "B".into()], dropped: Vec::new() });
+    assert_eq!(events(&database, 0, i64::MAX), expected(&[(1, "1"), (3, "ü")]));
+    assert_eq!(events(&database, 1, 2), []);
+    drop(database);
+
+    let (mut database, _) = Database::open(&path).expect("a sound file");
+    assert_eq!(database.owed_to(), [("A".into(), 2), ("B".into(), 1)]);
+    // One that is no more, and all others: ids are never used again.
+    let settled = Write { settled: vec![7, 1, 3], ..Write::default() };
+    database.commit([&settled, &Write { owed: vec![owed("A", "4")], ..Write::default() }]).expect("a writable disk");
+    assert_eq!(events(&database, 0, i64::MAX), expected(&[(4, "4")]));
+    assert_eq!(database.keep_events_of(&["A".into()]).expect("a writable disk"), [("B".into(), 1)]);
+    assert_eq!(database.owed_to(), [("A".into(), 1)]);
+}
+
+#[test]
+fn beyond_the_limit_the_oldest_events_go_and_are_counted() {
+    let (_directory, path) = sound();
+    let (mut database, _) = Database::open(&path).expect("a sound file");
+    let many = |count: usize| Write { owed: vec![owed("A", "x"); count], ..Write::default() };
+    database.commit([&many(1), &many(OWED_MAX - 1)]).expect("a writable disk");
+    let dispatched = database.commit([&many(1)]).expect("a writable disk");
+    assert_eq!(dispatched.dropped, [("A".into(), OWED_MAX / 100)]);
+    let first = database.owed("A", 0, i64::MAX, 1).expect("a sound file");
+    assert_eq!(first[0].id, 101);
+    assert_eq!(database.owed_to(), [("A".into(), OWED_MAX + 1 - OWED_MAX / 100)]);
+
+    // The same for their bytes; the latest stays, however large.
+    let large = owed("B", "x".repeat(40 << 20));
+    database.commit([&Write { owed: vec![large.clone()], ..Write::default() }]).expect("a writable disk");
+    let dispatched = database.commit([&Write { owed: vec![large], ..Write::default() }]).expect("a writable disk");
+    assert_eq!(dispatched.dropped, [("B".into(), 1)]);
+    assert_eq!(database.owed_to()[1], ("B".into(), 1));
 }

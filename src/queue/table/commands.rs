@@ -53,7 +53,7 @@ impl Change {
         }
         let deleted = self.deleted.iter().map(|record| record.id);
         let forget = self.forget.iter().copied().chain(deleted).collect();
-        Some(Write { put: self.records.clone(), forget, paused: self.paused })
+        Some(Write { put: self.records.clone(), forget, paused: self.paused, ..Write::default() })
     }
 }
 
