@@ -4,6 +4,7 @@
 //! operator should know is kept as [`Config::notices`]. Of tasks it knows the names; their parameters are
 //! looked up through [`Layers`] by whoever runs them.
 
+mod events;
 mod ini;
 mod layers;
 mod line;
@@ -15,11 +16,12 @@ mod read;
 mod secret;
 mod value;
 
+pub use events::{Events, Handler, HttpHandler, Library, is_handler_section};
 pub use ini::{Entry, Ini, IniError, Origin, Section, Warning};
 pub use layers::{BadSetting, Layers};
 pub use nearest::nearest;
 pub use outgoing::{proxy, tls};
-pub use parameters::{PARAMETERS, ParameterSpec};
+pub use parameters::{HANDLER_PARAMETERS, PARAMETERS, ParameterSpec};
 pub use secret::{is_secret, masked};
 pub use value::{csv, duration, unquoted};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub server: Server,
     pub service: Service,
     pub actions: Actions,
+    /// Of actions and of the queue.
+    pub events: Events,
     pub logging: log::Settings,
     pub ingestion: Ingestion,
     /// The tasks that `[FetchTasks]` lists, in its order and spelling, each once.
@@ -166,13 +170,14 @@ impl Config {
         let server = reader.server(host);
         let service = reader.service();
         let actions = reader.actions();
+        let events = reader.events(actions.waiting_max);
         let logging = reader.logging();
         let ingestion = reader.ingestion();
         let tasks = reader.tasks();
         reader.note_what_has_no_effect(&tasks);
         let Reader { mut problems, mut notices, .. } = reader;
         secret::check_encrypted(&ini, &mut problems, &mut notices);
-        (Config { path, base, server, service, actions, logging, ingestion, tasks, notices, ini }, problems)
+        (Config { path, base, server, service, actions, events, logging, ingestion, tasks, notices, ini }, problems)
     }
 }
 
@@ -369,7 +374,8 @@ impl<'a> Reader<'a> {
             }
             // A section that nobody knows may be one that an action names; a mistyped one is not.
             let is_task = tasks.iter().any(|task| task.eq_ignore_ascii_case(title));
-            if let Some(meant) = nearest(title, sections()).filter(|_| !is_task && !is_own_section(title)) {
+            let is_known = is_task || is_own_section(title) || is_handler_section(self.ini, title);
+            if let Some(meant) = nearest(title, sections()).filter(|_| !is_known) {
                 self.warn(format!("{origin}: [{title}] is not known; is [{meant}] meant?"));
             }
             // [Fetch] is [Actions] for one queue, a stream's section is [Logging] for one stream.

@@ -133,7 +133,7 @@ impl Plan {
 impl Settings {
     /// What is to be said about the task sections. Nothing is run or opened.
     pub fn check(&self) -> Findings {
-        check::check(self, config::is_own_section)
+        check::check(self, |name| config::is_own_section(name) || config::is_handler_section(&self.ini, name))
     }
 }
 

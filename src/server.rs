@@ -8,6 +8,7 @@
 
 mod answer;
 mod check;
+mod events;
 
 pub use check::{Checked, check};
 
@@ -65,7 +66,7 @@ impl Server {
             ended_max: config.actions.ended_max,
             ended_age_max: config.actions.ended_age_max,
             attempts_max: config.actions.attempts_max,
-            events: queue::Events::default(),
+            events: events::events(&config.events),
         })?);
         let (stop_sender, asked_to_stop) = bounded(1);
         let closing = StopFlag::new();

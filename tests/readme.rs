@@ -16,6 +16,7 @@ fn the_tables_are_those_of_the_code() -> Tested {
         ("service actions", actions(SERVICE_ACTIONS)),
         ("task parameters", task_parameters()),
         ("parameters", parameters()),
+        ("handlers", handlers()),
         ("fields", fields()),
     ];
     let mut current = readme.clone();
@@ -73,6 +74,16 @@ fn parameters() -> String {
     for parameter in config::PARAMETERS {
         let config::ParameterSpec { section, name, default, summary, .. } = parameter;
         let _ = writeln!(text, "| `[{section}]` | `{name}` | {} | {} |", code(default), cell(summary));
+    }
+    text
+}
+
+fn handlers() -> String {
+    let mut text = "| handler | parameter | default | what it does |\n| --- | --- | --- | --- |\n".to_owned();
+    for parameter in config::HANDLER_PARAMETERS {
+        let config::ParameterSpec { section, name, default, summary, .. } = parameter;
+        let handler = if section.is_empty() { "both".to_owned() } else { code(section) };
+        let _ = writeln!(text, "| {handler} | `{name}` | {} | {} |", code(default), cell(summary));
     }
     text
 }

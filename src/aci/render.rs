@@ -45,6 +45,13 @@ impl Format {
     }
 }
 
+impl Reply {
+    /// As a client reads it that asks for no format; for those who are sent it unasked.
+    pub fn to_xml(&self) -> String {
+        String::from_utf8_lossy(&render(self, Format::Xml)).into_owned()
+    }
+}
+
 /// The whole document in `format`.
 pub(super) fn render(reply: &Reply, format: Format) -> Vec<u8> {
     let (response, errors);

@@ -5,6 +5,17 @@ use crate::client::{BadPem, Check, Credentials, Enabled, Identity, Proxy, ProxyK
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
+/// The parameters that [`tls`] reads.
+pub(super) const TLS_PARAMETERS: [&str; 7] = [
+    "SSLMethod",
+    "SSLCheckCertificate",
+    "SSLCheckCommonName",
+    "SSLCACertificate",
+    "SSLCACertificatesPath",
+    "SSLCertificate",
+    "SSLPrivateKey",
+];
+
 /// How TLS is spoken. Files, which `of_file` alone names, are read now; relative ones are in `folder`.
 pub fn tls(folder: &Path, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Tls, BadSetting> {
     const METHODS: [&str; 8] = ["NONE", "SSLV3", "TLSV1", "TLSV1.1", "TLSV1.2", "TLSV1.3", "SSLV23", "NEGOTIATE"];

@@ -30,6 +30,29 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "How often an action is begun, 1 to 100, before one that takes the server down with it ends as Error. \
          A name of our own.",
     ),
+    spec("Actions", "OnStart", "none", "Section of the handler that is told when an action is started."),
+    spec("Actions", "OnFinish", "none", "Section of the handler that is told when an action has come to its own end."),
+    spec(
+        "Actions",
+        "OnError",
+        "none",
+        "Section of the handler that is told when a started action has failed or been stopped.",
+    ),
+    spec("Actions", "OnErrorReport", "none", "Section of the handler that is told what fails in actions that go on."),
+    spec(
+        "Actions",
+        "ErrorReportInterval",
+        "10s",
+        "Least time between two such reports of an action. A name of our own.",
+    ),
+    spec("Actions", "OnQueueEvent", "none", "Section of the handler that is told when the queue fills and empties."),
+    spec("Actions", "QueueFillingThreshold", "0.75", "Part of MaxQueueSize, 0 to 1, above which the queue is filling."),
+    spec(
+        "Actions",
+        "QueueEmptyingThreshold",
+        "0.5",
+        "Part of MaxQueueSize below which the queue is emptying; less than the other one.",
+    ),
     spec(
         "Logging",
         "0",
@@ -81,6 +104,39 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     spec("FetchTasks", "0", "none", "0=, 1=, ...: the tasks; each has a section of that name."),
 ];
 
+/// The parameters of a section that `OnStart` and its like name. In place of a section stands the `LibraryName` that takes
+/// the parameter, and nothing if each does.
+pub const HANDLER_PARAMETERS: &[ParameterSpec] = &[
+    spec("", "LibraryName", "", "HttpHandler or TextFileHandler; needed."),
+    spec(
+        "HttpHandler",
+        "URL",
+        "",
+        "Where each event is posted to, as text/xml; needed. Any answer of 200 to 299 takes it.",
+    ),
+    spec("HttpHandler", "BasicUser", "none", "Name that the receiver is told."),
+    spec("HttpHandler", "BasicPassword", "none", "Password for it."),
+    spec("HttpHandler", "ProxyHost", "none", "Proxy to the receiver."),
+    spec("HttpHandler", "ProxyPort", "8080, or 1080 for SOCKS5", "Its port."),
+    spec("HttpHandler", "ProxyUsername", "none", "Name for the proxy."),
+    spec("HttpHandler", "ProxyPassword", "none", "Password for the proxy."),
+    spec("HttpHandler", "ProxyType", "HTTP", "HTTP or SOCKS5. A name of our own."),
+    spec(
+        "HttpHandler",
+        "SSLConfig",
+        "none",
+        "Section with SSLMethod and the other SSL parameters of a task, for https.",
+    ),
+    spec(
+        "TextFileHandler",
+        "FilePath",
+        "",
+        "File that gets one line for each event; needed. Its folder must be there.",
+    ),
+    spec("", "Retries", "3", "Attempts after a first that failed, 0 to 1000, before the event is set aside."),
+    spec("", "RetryInterval", "5s", "Time between two of them."),
+];
+
 const LOG_TYPES: &str = "What a stream takes: application, action, synchronize, collect, view, identifiers, delete, \
     insert, update, hold, synchronizegroups.";
 const HOST_DEFAULT: &str = "0.0.0.0, or 127.0.0.1 without a configuration file";
@@ -124,13 +180,6 @@ pub(super) const UNUSED: &[Unused] = &[
     unused("Service", "ServiceStatusClients", Weight::Heavy, NO_CLIENT_LISTS),
     unused("Service", "SSLConfig", Weight::Heavy, NO_TLS),
     unused("Service", "Access-Control-Allow-Origin", Weight::Light, "browsers of other origins are not admitted"),
-    unused("Actions", "OnStart", Weight::Heavy, NO_EVENTS),
-    unused("Actions", "OnFinish", Weight::Heavy, NO_EVENTS),
-    unused("Actions", "OnError", Weight::Heavy, NO_EVENTS),
-    unused("Actions", "OnErrorReport", Weight::Heavy, NO_EVENTS),
-    unused("Actions", "OnQueueEvent", Weight::Heavy, NO_EVENTS),
-    unused("Actions", "QueueFillingThreshold", Weight::Light, NO_EVENTS),
-    unused("Actions", "QueueEmptyingThreshold", Weight::Light, NO_EVENTS),
     unused("Actions", "AsyncStoreLibraryDirectory", Weight::Light, OWN_STORE),
     unused("Actions", "AsyncStoreLibraryName", Weight::Light, OWN_STORE),
     unused("Actions", "ConnectionString", Weight::Heavy, OWN_STORE),
@@ -145,7 +194,6 @@ pub(super) const UNUSED: &[Unused] = &[
 
 const NO_CLIENT_LISTS: &str = "whoever reaches the port may use it; limit who can with Host or a firewall";
 const NO_TLS: &str = "the port speaks plain HTTP";
-const NO_EVENTS: &str = "no events are sent";
 const OWN_STORE: &str = "the queue is always kept on disk, in a database of its own";
 const SET_IT_FOR_TASKS: &str = "parameters of documents are set in a task's section, [FetchTasks] or [Default]";
 

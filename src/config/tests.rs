@@ -4,16 +4,16 @@ use tempfile::TempDir;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-fn load(text: &str) -> Result<Config, ConfigError> {
+pub(super) fn load(text: &str) -> Result<Config, ConfigError> {
     let ini = Ini::parse(text, "webconnector.cfg")?;
     usable(Config::build(ini, None, PathBuf::from("/srv/wc"), Ipv4Addr::UNSPECIFIED))
 }
 
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     load(text).map_or_else(|error| error.to_string().lines().map(str::to_owned).collect(), |_| Vec::new())
 }
 
-fn notices(text: &str) -> Result<Vec<String>, ConfigError> {
+pub(super) fn notices(text: &str) -> Result<Vec<String>, ConfigError> {
     Ok(load(text)?.notices.iter().map(|notice| format!("{} {}", notice.level, notice.text)).collect())
 }
 
@@ -153,7 +153,7 @@ fn tasks_are_listed_with_and_without_their_number() -> Outcome {
 
 #[test]
 fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
-    let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nAdminClients=127.0.0.1\n[Fetch]\nMaxQueSize=1\nOnStart=H\n\
+    let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nAdminClients=127.0.0.1\n[Fetch]\nMaxQueSize=1\nConnectionString=H\n\
                 [Logging]\n0=APP\nLogCompressionMode=bz2\n[Connector]\nEnableScheduledTasks=FALSE\n[Ingestion]\nOutputFormat=idx\n\
                 IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n[Ingestoin]\n# x\n\
                 [APP]\nLogTypeCSVs=action\n";
@@ -167,7 +167,8 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
             "WARN webconnector.cfg:5: [Server] AdminClients has no effect: whoever reaches the port may use it; limit who \
              can with Host or a firewall",
             "WARN webconnector.cfg:7: [Fetch] MaxQueSize is not known and has no effect; is MaxQueueSize meant?",
-            "WARN webconnector.cfg:8: [Fetch] OnStart has no effect: no events are sent",
+            "WARN webconnector.cfg:8: [Fetch] ConnectionString has no effect: the queue is always kept on disk, in a \
+             database of its own",
             "INFO webconnector.cfg:11: [Logging] LogCompressionMode has no effect: LogExpireAction=Compress writes gzip",
             "INFO webconnector.cfg:13: [Connector] EnableScheduledTasks has no effect: no task runs by itself; a client \
              starts each run",
@@ -205,12 +206,13 @@ fn declared_defaults_are_the_defaults() -> Outcome {
     let is_plain = |default: &str| !default.contains(' ') || default == "30 days";
     let specs = PARAMETERS.iter().filter(|spec| is_plain(spec.default) && spec.section != "FetchTasks");
     // Setting IngestHost would choose CFS, and IngestPort would be without effect.
-    let specs = specs.filter(|spec| !spec.name.starts_with("Ingest"));
+    let specs = specs.filter(|spec| !spec.name.starts_with("Ingest") && spec.default != "none");
     let text: Vec<String> = specs.map(|spec| format!("[{}]\n{}={}\n", spec.section, spec.name, spec.default)).collect();
     let text = text.concat();
     let (given, default) = (load(&text)?, load("")?);
     assert_eq!((given.server, given.service, given.actions), (default.server, default.service, default.actions));
     assert_eq!((given.logging, given.ingestion), (default.logging, default.ingestion));
+    assert_eq!(format!("{:?}", given.events), format!("{:?}", default.events));
     Ok(())
 }
 

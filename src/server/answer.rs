@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use view::uris;
 
+pub(super) use queueinfo::status_of;
 pub(super) use waits::Waits;
 
 /// Answers every request of both ports.

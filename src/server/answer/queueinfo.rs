@@ -120,7 +120,7 @@ fn parameters_of(token: &Token, params: &Params) -> Element {
 }
 
 /// One action as `GetStatus` prints it: elements, order and formats of aci.md 3.5.
-fn status_of(snapshot: &Snapshot, now: Moment) -> Element {
+pub(in crate::server) fn status_of(snapshot: &Snapshot, now: Moment) -> Element {
     let Snapshot { token, status, queued_at, started_at, ended_at, priority, error, report, .. } = snapshot;
     let left_queue_at = started_at.or(*ended_at).unwrap_or(now);
     let mut children = vec![
