@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 /// What stands in the place of a secret.
 const MASK: &str = "****";
 
-/// A parameter with one of these in its name, in any case, holds a secret: passwords of any kind, and headers, cookies
-/// and keys, by which a site knows who asks.
-const SECRET: [&str; 8] = ["password", "passwd", "secret", "credential", "cookie", "header", "apikey", "token"];
+/// A parameter with one of these in its name, in any case, holds a secret: passwords of any kind, what is typed into a
+/// login form, and headers, cookies and keys, by which a site knows who asks.
+const SECRET: [&str; 10] =
+    ["password", "passphrase", "passwd", "inputvalue", "secret", "credential", "cookie", "header", "apikey", "token"];
 
 impl Params {
     /// The parameters as they may be shown to anybody who may ask for them: values of secret parameters are masked, also
@@ -87,6 +88,7 @@ mod tests {
             ("[My:Task]proxypassword", "x", "****"),
             ("[PasswordTask]Depth", "2", "2"),
             ("Cookie0", "id=7", "****"),
+            ("InputValue1", "hunter2", "****"),
             ("Header1", "Authorization: Basic eDp5", "****"),
             ("AuthPassword", "", ""),
             ("Url", "http://h/a:b@c", "http://h/a:b@c"),
