@@ -18,6 +18,7 @@ mod door;
 mod form;
 mod guests;
 mod head;
+mod journal;
 mod lines;
 mod listener;
 mod multipart;
@@ -30,16 +31,18 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS};
+pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest};
+pub use journal::{Answered, Answering, CancelError, ConnectionCounts, Count, DispatcherState, Journal};
 pub use queueaction::{QueueAction, QueueCommand, Which};
 pub use reply::{Element, ErrorCode, Failure, Raw, Reply};
-pub use request::{FetchAction, FetchRequest, Request, ServiceRequest};
+pub use request::{FetchAction, FetchRequest, Request};
 
 use crate::stop::StopFlag;
 use budget::Budget;
 use connection::Shared;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use door::Door;
+use journal::Dispatcher;
 use lines::Lines;
 use listener::Listener;
 use std::convert::Infallible;
@@ -53,13 +56,21 @@ use std::time::Duration;
 /// Answers requests, on any of the dispatchers' threads. A panic in it ends the one request.
 pub type Handler = Arc<dyn Fn(Request, &Caller) -> Reply + Send + Sync>;
 
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who asks, and whether the answer is still wanted.
 pub struct Caller {
     /// The address at the other end of the connection, which may be a proxy's.
     pub peer: IpAddr,
     /// `ActionID`: what the client calls this request.
     pub action_id: Option<String>,
+    dispatcher: Arc<Dispatcher>,
+}
+
+impl Caller {
+    /// Set when the request is cancelled (`CancelACIAction`) or the port is told to end what waits. Whoever asks for it
+    /// waits on it, and has to: only then can the request be cancelled, which the service port tells.
+    pub fn stop_flag(&self) -> StopFlag {
+        self.dispatcher.stop_flag()
+    }
 }
 
 /// Where a port listens, and its limits. A deadline is for the whole of what it names, not for each packet of it.
@@ -151,6 +162,7 @@ pub struct Port {
     public: TcpListener,
     address: SocketAddr,
     settings: Settings,
+    journal: Arc<Journal>,
 }
 
 /// Binds a port. Separate from listening because the port that was taken is part of what is answered.
@@ -162,7 +174,8 @@ pub fn bind(settings: Settings) -> Result<Port, ListenError> {
     let failed = |source| ListenError::Bind { host: host.to_owned(), port, source };
     let public = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
     let address = public.local_addr().map_err(failed)?;
-    Ok(Port { public, address, settings })
+    let journal = Arc::new(Journal::new(settings.name, settings.dispatchers));
+    Ok(Port { public, address, settings, journal })
 }
 
 impl Port {
@@ -171,16 +184,21 @@ impl Port {
         self.address
     }
 
+    /// What the port is doing and has done; it outlives the port.
+    pub fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+
     /// Answers the actions of `table`. When this returns, connections are accepted.
-    pub fn listen(self, table: &'static [ActionSpec], handler: Handler) -> Result<Listening, ListenError> {
-        let Port { public, settings, .. } = self;
-        let listener = Listener::start(settings.name, settings.dispatchers, table, handler)?;
+    pub fn listen(self, table: &'static [ActionSpec], handler: &Handler) -> Result<Listening, ListenError> {
+        let Port { public, settings, journal, .. } = self;
+        let listener = Listener::start(&journal, table, handler)?;
         let now = StopFlag::new();
         let count = settings.dispatchers.max(1) * LINES_PER_DISPATCHER;
         let lines = Lines::open(&listener.path(), count, now.clone())
             .map_err(|source| ListenError::Inner { path: listener.path(), source })?;
         let budget = Budget::new(settings.transit_bytes_max);
-        let shared = Arc::new(Shared { settings, lines, budget, closing: StopFlag::new() });
+        let shared = Arc::new(Shared { settings, lines, budget, journal, closing: StopFlag::new() });
         let door = Door::open(public, shared)?;
         Ok(Listening { door, listener, now })
     }

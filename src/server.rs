@@ -12,14 +12,13 @@ mod events;
 
 pub use check::{Checked, check};
 
-use crate::aci::{self, Listening};
+use crate::aci::{self, Journal, Listening};
 use crate::action::{QueueName, TokenHost};
 use crate::config::{self, Config, Target};
 use crate::fetchaction::{self, FetchActions, FetchError, Performance};
 use crate::ingest;
 use crate::log;
 use crate::queue::{self, PerformError, Queue, QueueError, Running};
-use crate::stop::StopFlag;
 use crate::time::Moment;
 use answer::{Answers, Waits};
 use crossbeam_channel::{Receiver, bounded};
@@ -45,8 +44,8 @@ pub struct Server {
     aci: SocketAddr,
     service: SocketAddr,
     asked_to_stop: Receiver<()>,
-    /// Ends what answers wait for.
-    closing: StopFlag,
+    /// Of the ports, whose waits end with the server.
+    journals: [Arc<Journal>; 2],
 }
 
 impl Server {
@@ -69,7 +68,7 @@ impl Server {
             events: events::events(&config.events),
         })?);
         let (stop_sender, asked_to_stop) = bounded(1);
-        let closing = StopFlag::new();
+        let journals = [aci_port.journal(), service_port.journal()];
         let answers = Arc::new(Answers {
             queue: Arc::clone(&queue),
             fetch: Arc::clone(&fetch),
@@ -78,7 +77,7 @@ impl Server {
             config_path: config.path.clone(),
             dispatchers: config.server.threads,
             waits: Waits::new(config.server.threads),
-            closing: closing.clone(),
+            journal: aci_port.journal(),
             started: Moment::now(),
             aci_port: aci.port(),
             service_port: service.port(),
@@ -88,12 +87,12 @@ impl Server {
         let listen = |what, port: aci::Port, table| {
             let answers = Arc::clone(&answers);
             let handler: aci::Handler = Arc::new(move |request, caller| answers.answer(request, caller));
-            port.listen(table, handler).map_err(|source| StartError::Listen { what, source })
+            port.listen(table, &handler).map_err(|source| StartError::Listen { what, source })
         };
         let ports =
             vec![listen("ACI", aci_port, aci::ACI_ACTIONS)?, listen("service", service_port, aci::SERVICE_ACTIONS)?];
         log::always("application", format_args!("ACI server attached to port {}", aci.port()));
-        Ok(Server { queue, ports, aci, service, asked_to_stop, closing })
+        Ok(Server { queue, ports, aci, service, asked_to_stop, journals })
     }
 
     /// Where actions are sent.
@@ -118,7 +117,9 @@ impl Server {
     }
 
     fn end(&mut self) {
-        self.closing.set();
+        for journal in &self.journals {
+            journal.end_waits();
+        }
         self.queue.shut_down();
         self.queue.join();
         for port in self.ports.drain(..) {

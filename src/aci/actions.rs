@@ -1,7 +1,11 @@
 //! The actions of each port as tables: parsing, help and the README go by them.
 
+mod service;
+
+pub use service::{SERVICE_ACTIONS, ServiceRequest};
+
 use super::queueaction::{QUEUE_ACTIONS, QueueAction};
-use super::request::{FetchRequest, Request, ServiceRequest};
+use super::request::{FetchRequest, Request};
 use crate::action::{BadParam, Params, QueueName};
 use crate::time::Moment;
 
@@ -53,6 +57,9 @@ impl ActionSpec {
         }
     }
 }
+
+/// Other names of actions.
+pub(super) const ALIASES: [(&str, &str); 1] = [("GRL", "GetRequestLog")];
 
 /// Accepted by every action.
 pub static STANDARD_PARAMS: &[ParamSpec] = &[
@@ -197,32 +204,36 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         parse: |_| Ok(Request::GetVersion),
     },
     ActionSpec {
+        name: "GetRequestLog",
+        summary: "Lists the latest requests of this port, the latest last: when each came, from where, how long it took. \
+                  Also called GRL. Secrets in them are masked",
+        params: &[
+            optional("Tail", "how many at most; all that are kept by default: a thousand, or as many as 1 MiB holds"),
+            optional("Format", "xml; other forms are had by ResponseFormat"),
+        ],
+        example: "action=GetRequestLog&Tail=20",
+        others: Others::Ignored,
+        parse: |params| {
+            let is_page = ["OpenLinks", "Refresh"].into_iter().find_map(|name| Some((name, params.get(name)?)));
+            if let Some((name, value)) = is_page {
+                let expected = "none: it is for a page of the log in a browser, and there is none";
+                return Err(BadParam::unreadable(name, value, expected));
+            }
+            match params.get("Format") {
+                Some(form) if !form.is_empty() && !form.eq_ignore_ascii_case("xml") => {
+                    Err(BadParam::unreadable("Format", form, "xml; ResponseFormat=json or simplejson asks for JSON"))
+                }
+                _ => Ok(Request::GetRequestLog { tail: params.optional("Tail")? }),
+            }
+        },
+    },
+    ActionSpec {
         name: "GetPid",
         summary: "Tells the process id; a cheap probe of whether the server is alive",
         params: &[],
         example: "action=GetPid",
         others: Others::Ignored,
         parse: |_| Ok(Request::GetPid),
-    },
-];
-
-/// The actions of the service port.
-pub static SERVICE_ACTIONS: &[ActionSpec] = &[
-    ActionSpec {
-        name: "GetStatus",
-        summary: "Tells whether the process is running",
-        params: &[],
-        example: "action=GetStatus",
-        others: Others::Ignored,
-        parse: |_| Ok(Request::Service(ServiceRequest::GetStatus)),
-    },
-    ActionSpec {
-        name: "Stop",
-        summary: "Shuts the process down cleanly; running actions continue at the next start",
-        params: &[],
-        example: "action=Stop",
-        others: Others::Ignored,
-        parse: |_| Ok(Request::Service(ServiceRequest::Stop)),
     },
 ];
 

@@ -8,6 +8,7 @@ use super::Settings;
 use super::budget::{Budget, Held};
 use super::chunked::{Chunked, Progress};
 use super::head::{self, BodyLength, Head, Method, Scan, Version};
+use super::journal::Journal;
 use super::lines::{Answer, Lines};
 use super::refusal::Refusal;
 use crate::stop::StopFlag;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) lines: Lines,
     pub(super) budget: Arc<Budget>,
+    pub(super) journal: Arc<Journal>,
     /// Set when the door closes: replies still go out, and no further request is read.
     pub(super) closing: StopFlag,
 }
@@ -75,7 +77,7 @@ pub(super) fn serve(peer: &Peer, shared: &Shared) {
 
 /// Tells a client that it is not served at all, and why.
 pub(super) fn turn_away(peer: &Peer, shared: &Shared, reason: &'static str) {
-    Connection { peer, shared, pending: Vec::new() }.refuse(&Refusal::Busy(reason));
+    Connection { peer, shared, pending: Vec::new() }.tell(&Refusal::Busy(reason));
 }
 
 struct Connection<'a> {
@@ -261,6 +263,11 @@ impl Connection<'_> {
     }
 
     fn refuse(&mut self, refusal: &Refusal) {
+        self.shared.journal.connections.refused();
+        self.tell(refusal);
+    }
+
+    fn tell(&mut self, refusal: &Refusal) {
         log::debug!(target: "application", "a request from {} was refused: {refusal}", self.peer.ip);
         if self.write(&refusal.response(), Instant::now() + LINGER).is_ok() {
             self.linger();

@@ -236,11 +236,16 @@ impl Acceptor {
         let _ = stream.set_nodelay(true);
         let peer = Arc::new(Peer::new(stream, ip));
         let entered = self.inside.lock().enter(&peer);
-        let Some(Entered { number, place, sent_away }) = entered else { return };
+        let connections = &self.shared.journal.connections;
+        let Some(Entered { number, place, sent_away }) = entered else { return connections.turned_away() };
         if let Some(sent_away) = sent_away {
             let _ = sent_away.stream.shutdown(Shutdown::Both);
         }
-        let guest = Guest { inside: Arc::clone(&self.inside), number };
+        match place {
+            Place::TurnedAway(_) => connections.turned_away(),
+            Place::Served | Place::Leaving => connections.accepted(),
+        }
+        let guest = Guest::new(&self.inside, number, &self.shared);
         let (shared, ending) = (Arc::clone(&self.shared), self.ending.clone());
         let serve = move || {
             match place {
@@ -269,6 +274,14 @@ impl Acceptor {
 struct Guest {
     inside: Arc<Mutex<Inside>>,
     number: u64,
+    shared: Arc<Shared>,
+}
+
+impl Guest {
+    fn new(inside: &Arc<Mutex<Inside>>, number: u64, shared: &Arc<Shared>) -> Guest {
+        shared.journal.connections.opened();
+        Guest { inside: Arc::clone(inside), number, shared: Arc::clone(shared) }
+    }
 }
 
 impl Drop for Guest {
@@ -276,5 +289,6 @@ impl Drop for Guest {
         // Taken out under the lock, closed after it.
         let peer = self.inside.lock().leave(self.number);
         drop(peer);
+        self.shared.journal.connections.closed();
     }
 }

@@ -5,6 +5,7 @@
 //! arrives there is written by the door: whole, small enough and well-formed.
 
 use super::actions::ActionSpec;
+use super::journal::{Asked, DispatcherState, Journal};
 use super::lines::PEER;
 use super::private::PrivateDirectory;
 use super::render::{Format, render};
@@ -35,20 +36,20 @@ pub(super) struct Listener {
 }
 
 /// What a dispatcher needs to answer.
-#[derive(Clone)]
 struct Desk {
-    name: &'static str,
     table: &'static [ActionSpec],
     handler: Handler,
+    journal: Arc<Journal>,
+    /// Of the dispatcher, from 1.
+    number: usize,
 }
 
 impl Listener {
-    /// Starts `dispatchers` threads, at least one, named after `name`.
+    /// Starts a thread for each dispatcher of `journal`.
     pub(super) fn start(
-        name: &'static str,
-        dispatchers: usize,
+        journal: &Arc<Journal>,
         table: &'static [ActionSpec],
-        handler: Handler,
+        handler: &Handler,
     ) -> Result<Listener, ListenError> {
         let temporary = std::env::temp_dir();
         let directory = PrivateDirectory::create(&temporary, SystemTime::now())
@@ -65,15 +66,15 @@ impl Listener {
             stop: StopFlag::new(),
             directory,
         };
-        let desk = Desk { name, table, handler };
-        for number in 1..=dispatchers.max(1) {
-            let (desk, ending, stop) = (desk.clone(), ending.clone(), listener.stop.clone());
+        for DispatcherState { number, name, .. } in journal.dispatchers() {
+            let desk = Desk { table, handler: Arc::clone(handler), journal: Arc::clone(journal), number };
+            let (ending, stop) = (ending.clone(), listener.stop.clone());
             let server = Arc::clone(listener.server.as_ref().expect("it is taken at the end only"));
             let dispatch = move || {
                 desk.dispatch(&server, &stop);
                 drop(ending);
             };
-            let thread = thread::Builder::new().name(format!("{name}-{number}")).spawn(dispatch);
+            let thread = thread::Builder::new().name(name).spawn(dispatch);
             // What has been started ends with the listener that is dropped here.
             listener.dispatchers.push(thread.map_err(ListenError::Thread)?);
         }
@@ -113,7 +114,10 @@ impl Desk {
                 Ok(request) => self.serve(request),
                 Err(_) if stop.is_set() => return,
                 // Its listener has failed: the lines that are open go on, and a new one cannot be had.
-                Err(error) => log::error!(target: "application", "the listener of {} failed: {error}", self.name),
+                Err(error) => {
+                    let name = self.journal.name();
+                    log::error!(target: "application", "the listener of {name} failed: {error}");
+                }
             }
         }
     }
@@ -134,8 +138,9 @@ impl Desk {
         }
         let target = request.url().to_owned();
         let answer = self.answer(&target, content_type.as_deref(), &body, peer);
-        // Its memory is free for other requests while the reply goes out.
-        drop(body);
+        // Written down before the reply goes out, so that who has it finds the request. A long body is dropped: its
+        // memory is free for other requests from now on.
+        self.journal.end(self.number, Asked { target, content_type, body }, answer.is_error);
 
         let length = answer.bytes.len();
         let status = StatusCode(answer.status);
@@ -144,8 +149,11 @@ impl Desk {
     }
 
     fn answer(&self, target: &str, content_type: Option<&str>, body: &[u8], peer: IpAddr) -> Answer {
-        let Parsed { action, format, action_id, request } = request::parse(self.table, target, content_type, body);
-        let caller = Caller { peer, action_id };
+        let Parsed { action, format, action_id, known, request } =
+            request::parse(self.table, target, content_type, body);
+        let dispatcher = self.journal.dispatcher(self.number);
+        dispatcher.begin(known, peer);
+        let caller = Caller { peer, action_id, dispatcher };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let reply = match request {
                 Ok(request) => (self.handler)(request, &caller),
@@ -165,13 +173,14 @@ impl Desk {
     /// The door may have given a line up, when it closes. Nobody is left to be told.
     fn sent(&self, outcome: io::Result<()>) {
         if let Err(error) = outcome {
-            log::debug!(target: "application", "{}: a reply was not taken: {error}", self.name);
+            log::debug!(target: "application", "{}: a reply was not taken: {error}", self.journal.name());
         }
     }
 }
 
 /// What goes out.
 struct Answer {
+    is_error: bool,
     status: u16,
     headers: Vec<Header>,
     bytes: Vec<u8>,
@@ -180,16 +189,22 @@ struct Answer {
 impl Answer {
     fn new(reply: Reply, format: Format) -> Answer {
         let server = header("Server", "webconnector");
+        let is_error = reply.outcome.is_err() || reply.raw.as_ref().is_some_and(|raw| raw.status >= 400);
         let Some(Raw { status, content_type, bytes }) = reply.raw else {
             let content_type = header("Content-Type", format.content_type());
-            return Answer { status: 200, headers: vec![content_type, server], bytes: render(&reply, format) };
+            return Answer {
+                is_error,
+                status: 200,
+                headers: vec![content_type, server],
+                bytes: render(&reply, format),
+            };
         };
         let content_type = Header::from_bytes("Content-Type", content_type.trim())
             .unwrap_or_else(|()| header("Content-Type", "application/octet-stream"));
         // Whoever wrote the page must not speak to this port in the name of the person who looks at it.
         let sandbox = header("Content-Security-Policy", "sandbox");
         let no_guess = header("X-Content-Type-Options", "nosniff");
-        Answer { status, headers: vec![content_type, sandbox, no_guess, server], bytes }
+        Answer { is_error, status, headers: vec![content_type, sandbox, no_guess, server], bytes }
     }
 }
 

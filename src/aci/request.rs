@@ -2,7 +2,7 @@
 //!
 //! Pure. Does nothing itself: a [`Request`] is handed to whoever answers it.
 
-use super::actions::ActionSpec;
+use super::actions::{ALIASES, ActionSpec, ServiceRequest};
 use super::form;
 use super::queueaction::QueueAction;
 use super::render::Format;
@@ -24,6 +24,10 @@ pub enum Request {
     GetVersion,
     GetStatus,
     GetPid,
+    /// The latest requests of the port: this many, or all that are kept.
+    GetRequestLog {
+        tail: Option<u64>,
+    },
     /// The tasks that are known; without a filter, all of them.
     TaskList {
         match_name: Option<String>,
@@ -76,14 +80,6 @@ pub enum FetchAction {
     View,
 }
 
-/// What the service port is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServiceRequest {
-    GetStatus,
-    /// Shut the process down cleanly.
-    Stop,
-}
-
 impl FetchRequest {
     /// Reads it; what says how it is answered is no part of what is to be performed, now or when it is duplicated.
     pub(super) fn parse(mut params: Params) -> Result<FetchRequest, BadParam> {
@@ -134,12 +130,14 @@ pub(super) struct Parsed {
     pub(super) action: String,
     pub(super) format: Format,
     pub(super) action_id: Option<String>,
+    /// The name of the action in its table, if it is known.
+    pub(super) known: Option<&'static str>,
     /// The request, or what to answer instead.
     pub(super) request: Result<Request, Failure>,
 }
 
 /// Reads one HTTP request against the actions of `table`. Never fails: whatever is wrong is an answer too.
-pub(super) fn parse(table: &[ActionSpec], target: &str, content_type: Option<&str>, body: &[u8]) -> Parsed {
+pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Option<&str>, body: &[u8]) -> Parsed {
     let asked = match form::read(target, content_type, body) {
         Ok(asked) => asked,
         Err(bad) => {
@@ -149,6 +147,7 @@ pub(super) fn parse(table: &[ActionSpec], target: &str, content_type: Option<&st
                 action: printed(action.as_deref().unwrap_or_default()),
                 format: Format::default(),
                 action_id: None,
+                known: None,
                 request: Err(Failure::new(ErrorCode::ParamInvalid, bad.to_string())),
             };
         }
@@ -156,23 +155,27 @@ pub(super) fn parse(table: &[ActionSpec], target: &str, content_type: Option<&st
     let action = asked.action.unwrap_or_default();
     let format = Format::asked(&asked.params);
     let action_id = asked.params.optional("ActionID").ok().flatten();
+    let found = find(table, &action);
+    let known = found.as_ref().ok().map(|spec| spec.name);
     let request = match &format {
         Err(bad) => Err(bad.clone().into()),
-        Ok(_) => find(table, &action).and_then(|spec| {
+        Ok(_) => found.and_then(|spec| {
             spec.warn_of_unknown(&asked.params);
             spec.parse(asked.params).map_err(Failure::from)
         }),
     };
-    Parsed { action: printed(&action), format: format.unwrap_or_default(), action_id, request }
+    Parsed { action: printed(&action), format: format.unwrap_or_default(), action_id, known, request }
 }
 
-fn find<'a>(table: &'a [ActionSpec], action: &str) -> Result<&'a ActionSpec, Failure> {
+fn find(table: &'static [ActionSpec], action: &str) -> Result<&'static ActionSpec, Failure> {
     let names = || table.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ");
     if action.is_empty() {
         let missing = BadParam { name: "action".to_owned(), problem: Problem::Missing };
         return Err(Failure::new(ErrorCode::ParamMissing, format!("{missing}; it is one of {}", names())));
     }
-    table.iter().find(|spec| spec.name.eq_ignore_ascii_case(action)).ok_or_else(|| {
+    let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(action));
+    let name = alias.map_or(action, |(_, name)| name);
+    table.iter().find(|spec| spec.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
         let action = printed(action);
         Failure::new(
             ErrorCode::NotImplemented,
@@ -182,7 +185,7 @@ fn find<'a>(table: &'a [ActionSpec], action: &str) -> Result<&'a ActionSpec, Fai
 }
 
 /// A client's spelling of an action as replies quote it.
-fn printed(action: &str) -> String {
+pub(super) fn printed(action: &str) -> String {
     action.chars().take(100).collect::<String>().to_ascii_uppercase()
 }
 

@@ -34,7 +34,7 @@ fn echo() -> Handler {
 }
 
 fn open(settings: Settings) -> Result<Listening, ListenError> {
-    bind(settings)?.listen(ACI_ACTIONS, echo())
+    bind(settings)?.listen(ACI_ACTIONS, &echo())
 }
 
 /// A client that sees every byte.
@@ -361,7 +361,7 @@ fn idle_and_stalled_connections_keep_nobody_out() -> Outcome {
 #[test]
 fn connections_that_wait_for_answers_are_kept_and_others_are_told() -> Outcome {
     let (handler, has_begun, release) = gated();
-    let port = bind(Settings { connections_max: 2, ..settings() })?.listen(ACI_ACTIONS, handler)?;
+    let port = bind(Settings { connections_max: 2, ..settings() })?.listen(ACI_ACTIONS, &handler)?;
     let mut busy = [Client::of(&port)?, Client::of(&port)?];
     for client in &mut busy {
         client.send(get("/a=GetPid"))?;
@@ -384,7 +384,7 @@ fn no_deadline_cuts_an_answer_that_takes_long() -> Outcome {
     let (handler, has_begun, release) = gated();
     let short = Settings { head_deadline: SHORT, body_deadline: SHORT, answer_deadline: SHORT, ..settings() };
     let limits = Settings { idle_deadline: SHORT, write_deadline: SHORT, ..short };
-    let port = bind(limits)?.listen(ACI_ACTIONS, handler)?;
+    let port = bind(limits)?.listen(ACI_ACTIONS, &handler)?;
     let mut client = Client::of(&port)?;
     client.send(get("/a=GetPid"))?;
     has_begun.recv_timeout(NEVER)?;
@@ -444,7 +444,7 @@ fn gated() -> (Handler, Receiver<()>, Sender<()>) {
 #[test]
 fn a_reply_that_is_under_way_goes_out_before_the_port_is_closed() -> Outcome {
     let (handler, has_begun, release) = gated();
-    let port = bind(settings())?.listen(ACI_ACTIONS, handler)?;
+    let port = bind(settings())?.listen(ACI_ACTIONS, &handler)?;
     let mut client = Client::of(&port)?;
     client.send(get("/a=GetPid"))?;
     has_begun.recv_timeout(NEVER)?;
@@ -461,7 +461,8 @@ fn a_reply_that_is_under_way_goes_out_before_the_port_is_closed() -> Outcome {
 #[test]
 fn a_handler_that_does_not_return_holds_neither_the_port_nor_its_client() -> Outcome {
     let (handler, has_begun, release) = gated();
-    let port = bind(Settings { answer_deadline: SHORT, dispatchers: 1, ..settings() })?.listen(ACI_ACTIONS, handler)?;
+    let port =
+        bind(Settings { answer_deadline: SHORT, dispatchers: 1, ..settings() })?.listen(ACI_ACTIONS, &handler)?;
     // One is being answered, others wait on a line, and the last finds none.
     let (answered, answers) = bounded(LINES_PER_DISPATCHER + 1);
     for _ in 0..=LINES_PER_DISPATCHER {
@@ -481,7 +482,7 @@ fn a_handler_that_does_not_return_holds_neither_the_port_nor_its_client() -> Out
 #[test]
 fn large_bodies_share_one_limit() -> Outcome {
     let (handler, has_begun, release) = gated();
-    let port = bind(Settings { transit_bytes_max: 300_000, ..settings() })?.listen(ACI_ACTIONS, handler)?;
+    let port = bind(Settings { transit_bytes_max: 300_000, ..settings() })?.listen(ACI_ACTIONS, &handler)?;
     let mut request = format!("POST /a=GetPid HTTP/1.1\r\nContent-Length: {}\r\n\r\n", 400_000);
     request.push_str(&"a".repeat(400_000));
     // Larger than the limit, and alone.

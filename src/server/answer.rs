@@ -4,16 +4,17 @@ mod about;
 mod fetch;
 mod progress;
 mod queueinfo;
+mod requestlog;
 mod results;
 mod view;
 mod waits;
 
-use crate::aci::{Caller, Element, Reply, Request, ServiceRequest};
+use crate::aci::{Caller, Element, Journal, Reply, Request, ServiceRequest};
 use crate::fetchaction::FetchActions;
 use crate::queue::Queue;
-use crate::stop::StopFlag;
 use crate::time::Moment;
 use crossbeam_channel::Sender;
+use requestlog::request_log;
 use std::path::PathBuf;
 use std::sync::Arc;
 use view::uris;
@@ -32,8 +33,8 @@ pub(super) struct Answers {
     pub(super) dispatchers: usize,
     /// Dispatchers that wait.
     pub(super) waits: Waits,
-    /// Set when the server shuts down.
-    pub(super) closing: StopFlag,
+    /// What the ACI port is doing and has done.
+    pub(super) journal: Arc<Journal>,
     pub(super) started: Moment,
     pub(super) aci_port: u16,
     pub(super) service_port: u16,
@@ -45,12 +46,13 @@ impl Answers {
             Request::Fetch(fetch) => Reply::new("Fetch", self.fetch(fetch, caller)),
             Request::StopFetch { token } => Reply::new("StopFetch", self.stop_fetch(&token)),
             Request::QueueInfo { queue, action } => Reply::new("QueueInfo", self.queue_info(&queue, action)),
-            Request::View { params, no_aci } => self.view(&params, no_aci),
+            Request::View { params, no_aci } => self.view(&params, no_aci, caller),
             Request::GetUri { identifiers } => Reply::new("GetUri", uris(&identifiers)),
             Request::PurgeDatastore { section } => Reply::new("PurgeDatastore", self.purge(&section, caller)),
             Request::GetVersion => Reply::success("GetVersion", self.version()),
             Request::GetStatus => Reply::success("GetStatus", self.status()),
             Request::GetPid => Reply::success("GetPid", vec![Element::value("autn:pid", std::process::id())]),
+            Request::GetRequestLog { tail } => Reply::success("GetRequestLog", request_log(&self.journal, tail)),
             Request::TaskList { match_name, match_action } => {
                 Reply::success("TaskList", self.task_list(match_name.as_deref(), match_action.as_deref()))
             }

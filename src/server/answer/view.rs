@@ -2,7 +2,7 @@
 
 use super::Answers;
 use super::fetch::plan_failure;
-use crate::aci::{Element, ErrorCode, Failure, Raw, Reply};
+use crate::aci::{Caller, Element, ErrorCode, Failure, Raw, Reply};
 use crate::action::{BadParam, Params};
 use crate::crawl::SingleError;
 use crate::fetchaction::{ViewError, Viewed};
@@ -13,10 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 impl Answers {
     /// The page itself or, with `no_aci` off, its base64 in the envelope. Without the envelope a failure has an HTTP status
     /// and says why in plain text, lest it be taken for the page.
-    pub(super) fn view(&self, params: &Params, no_aci: bool) -> Reply {
+    pub(super) fn view(&self, params: &Params, no_aci: bool, caller: &Caller) -> Reply {
         let viewed = match self.waits.begin_short() {
             None => Err((500, Failure::new(ErrorCode::Refused, format!("{}; try again later", self.waits)))),
-            Some(_waiting) => self.fetch.view(params, &self.closing).map_err(view_failure),
+            Some(_waiting) => self.fetch.view(params, &caller.stop_flag()).map_err(view_failure),
         };
         match (viewed, no_aci) {
             (Ok(Viewed { content_type, bytes }), true) => Reply::raw("View", Raw { status: 200, content_type, bytes }),
