@@ -22,6 +22,7 @@ mod journal;
 mod lines;
 mod listener;
 mod multipart;
+mod output;
 mod private;
 mod queueaction;
 mod refusal;
@@ -107,6 +108,8 @@ pub struct Settings {
     pub write_bytes_per_second_min: usize,
     /// Between two requests of a connection.
     pub idle_deadline: Duration,
+    /// The folders, as absolute paths, in which a reply may be written to a file.
+    pub output_folders: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -128,6 +131,7 @@ impl Default for Settings {
             write_deadline: Duration::from_secs(30),
             write_bytes_per_second_min: 64 * 1024,
             idle_deadline: Duration::from_mins(1),
+            output_folders: Vec::new(),
         }
     }
 }
@@ -192,7 +196,7 @@ impl Port {
     /// Answers the actions of `table`. When this returns, connections are accepted.
     pub fn listen(self, table: &'static [ActionSpec], handler: &Handler) -> Result<Listening, ListenError> {
         let Port { public, settings, journal, .. } = self;
-        let listener = Listener::start(&journal, table, handler)?;
+        let listener = Listener::start(&journal, &settings, table, handler)?;
         let now = StopFlag::new();
         let count = settings.dispatchers.max(1) * LINES_PER_DISPATCHER;
         let lines = Lines::open(&listener.path(), count, now.clone())

@@ -5,6 +5,7 @@
 //! looked up through [`Layers`] by whoever runs them.
 
 mod events;
+mod folders;
 mod ini;
 mod layers;
 mod line;
@@ -65,6 +66,8 @@ pub struct Server {
     pub port: u16,
     pub threads: usize,
     pub request_line_bytes_max: usize,
+    /// The folders in which replies may be written to files; absolute if [`Config::base`] is.
+    pub output_folders: Vec<PathBuf>,
 }
 
 /// `[Service]`
@@ -173,6 +176,7 @@ impl Config {
         let events = reader.events(actions.waiting_max);
         let logging = reader.logging();
         let ingestion = reader.ingestion();
+        reader.note_mixed_folders(&server, &ingestion);
         let tasks = reader.tasks();
         reader.note_what_has_no_effect(&tasks);
         let Reader { mut problems, mut notices, .. } = reader;
@@ -256,6 +260,7 @@ impl<'a> Reader<'a> {
             port: self.port(&section, "Port", 7006),
             threads: self.or(section.number("Threads", 1..=256), 4),
             request_line_bytes_max: self.or(section.number("MaxInputString", 1024..=16 << 20), 128 << 10),
+            output_folders: self.output_folders(&section),
         }
     }
 

@@ -148,13 +148,16 @@ pub fn fetch_settings(config: &Config) -> fetchaction::Settings {
 }
 
 fn aci_settings(config: &Config) -> aci::Settings {
-    let config::Server { host, port, threads, request_line_bytes_max: head_bytes_max } = config.server.clone();
-    aci::Settings { name: "aci", host, port, dispatchers: threads, head_bytes_max, ..aci::Settings::default() }
+    let config::Server { host, port, threads, request_line_bytes_max: head_bytes_max, output_folders } =
+        config.server.clone();
+    let defaults = aci::Settings::default();
+    aci::Settings { name: "aci", host, port, dispatchers: threads, head_bytes_max, output_folders, ..defaults }
 }
 
 fn service_settings(config: &Config) -> aci::Settings {
     let config::Service { host, port } = config.service.clone();
-    aci::Settings { name: "service", host, port, dispatchers: 1, ..aci::Settings::default() }
+    let output_folders = config.server.output_folders.clone();
+    aci::Settings { name: "service", host, port, dispatchers: 1, output_folders, ..aci::Settings::default() }
 }
 
 fn ingest_settings(target: &Target) -> ingest::Settings {

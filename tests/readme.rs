@@ -1,7 +1,7 @@
 //! The README's tables are those of the code. `UPDATE_README=1 cargo test --test readme` writes them anew.
 
 use std::fmt::Write as _;
-use webconnector::aci::{ACI_ACTIONS, ActionSpec, SERVICE_ACTIONS};
+use webconnector::aci::{ACI_ACTIONS, ActionSpec, SERVICE_ACTIONS, STANDARD_PARAMS};
 use webconnector::crawl::page::FIELDS;
 use webconnector::{config, fetchaction};
 
@@ -14,6 +14,7 @@ fn the_tables_are_those_of_the_code() -> Tested {
     let tables = [
         ("actions", actions(ACI_ACTIONS)),
         ("service actions", actions(SERVICE_ACTIONS)),
+        ("standard parameters", standard_parameters()),
         ("task parameters", task_parameters()),
         ("parameters", parameters()),
         ("handlers", handlers()),
@@ -50,6 +51,14 @@ fn actions(table: &[ActionSpec]) -> String {
             })
             .collect();
         let _ = writeln!(text, "| `{}` | {} | {} |", action.name, cell(action.summary), cell(&params.join("<br>")));
+    }
+    text
+}
+
+fn standard_parameters() -> String {
+    let mut text = "| parameter | what it does |\n| --- | --- |\n".to_owned();
+    for parameter in STANDARD_PARAMS {
+        let _ = writeln!(text, "| `{}` | {} |", parameter.name, cell(parameter.summary));
     }
     text
 }

@@ -65,7 +65,22 @@ pub(super) const ALIASES: [(&str, &str); 1] = [("GRL", "GetRequestLog")];
 pub static STANDARD_PARAMS: &[ParamSpec] = &[
     optional("ActionID", "a text that follows the request through the logs"),
     optional("ResponseFormat", "xml (the default), json or simplejson"),
+    optional("Output", "File (or TRUE) writes the reply to FileName as well"),
+    optional("FileName", "absolute path of that file, in a folder that [Server] AllowedOutputDirectoryCSVs lists"),
 ];
+
+/// Standard parameters of the reference that ask for what is not done here, and why not. They are refused, unless they
+/// ask for nothing.
+pub(super) static UNSUPPORTED_PARAMS: [(&str, &str); 5] = [
+    ("Template", NO_TEMPLATES),
+    ("TemplateParamCSVs", NO_TEMPLATES),
+    // The spelling of the Java client.
+    ("TemplateParamsCSVs", NO_TEMPLATES),
+    ("ForceTemplateRefresh", NO_TEMPLATES),
+    ("EncryptResponse", "replies are not encrypted with keys of the reference"),
+];
+
+const NO_TEMPLATES: &str = "replies are not transformed by templates; transform what is answered";
 
 /// The actions of the ACI port.
 pub static ACI_ACTIONS: &[ActionSpec] = &[

@@ -7,11 +7,12 @@
 use super::actions::ActionSpec;
 use super::journal::{Asked, DispatcherState, Journal};
 use super::lines::PEER;
+use super::output::Output;
 use super::private::PrivateDirectory;
 use super::render::{Format, render};
 use super::reply::{ErrorCode, Failure, Raw, Reply};
 use super::request::{self, Parsed};
-use super::{Caller, Handler, ListenError, join_within};
+use super::{Caller, Handler, ListenError, Settings, join_within};
 use crate::stop::StopFlag;
 use crossbeam_channel::{Receiver, bounded};
 use std::convert::Infallible;
@@ -42,12 +43,14 @@ struct Desk {
     journal: Arc<Journal>,
     /// Of the dispatcher, from 1.
     number: usize,
+    output_folders: Arc<[PathBuf]>,
 }
 
 impl Listener {
     /// Starts a thread for each dispatcher of `journal`.
     pub(super) fn start(
         journal: &Arc<Journal>,
+        settings: &Settings,
         table: &'static [ActionSpec],
         handler: &Handler,
     ) -> Result<Listener, ListenError> {
@@ -66,8 +69,10 @@ impl Listener {
             stop: StopFlag::new(),
             directory,
         };
+        let output_folders: Arc<[PathBuf]> = settings.output_folders.as_slice().into();
         for DispatcherState { number, name, .. } in journal.dispatchers() {
-            let desk = Desk { table, handler: Arc::clone(handler), journal: Arc::clone(journal), number };
+            let (handler, journal) = (Arc::clone(handler), Arc::clone(journal));
+            let desk = Desk { table, handler, journal, number, output_folders: Arc::clone(&output_folders) };
             let (ending, stop) = (ending.clone(), listener.stop.clone());
             let server = Arc::clone(listener.server.as_ref().expect("it is taken at the end only"));
             let dispatch = move || {
@@ -149,17 +154,22 @@ impl Desk {
     }
 
     fn answer(&self, target: &str, content_type: Option<&str>, body: &[u8], peer: IpAddr) -> Answer {
-        let Parsed { action, format, action_id, known, request } =
+        let Parsed { action, format, action_id, known, output, request } =
             request::parse(self.table, target, content_type, body);
         let dispatcher = self.journal.dispatcher(self.number);
         dispatcher.begin(known, peer);
         let caller = Caller { peer, action_id, dispatcher };
+        let perform = |request, output: Option<PathBuf>| {
+            let output = output.map(|path| Output::begin(&path, &self.output_folders)).transpose()?;
+            let answer = Answer::new((self.handler)(request, &caller), format);
+            if let Some(output) = output {
+                output.write(&answer.bytes)?;
+            }
+            Ok(answer)
+        };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let reply = match request {
-                Ok(request) => (self.handler)(request, &caller),
-                Err(failure) => Reply::error(&action, failure),
-            };
-            Answer::new(reply, format)
+            let performed = request.and_then(|request| perform(request, output));
+            performed.unwrap_or_else(|failure| Answer::new(Reply::error(&action, failure), format))
         }));
         outcome.unwrap_or_else(|panic| {
             let reason = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));

@@ -2,12 +2,14 @@
 //!
 //! Pure. Does nothing itself: a [`Request`] is handed to whoever answers it.
 
-use super::actions::{ALIASES, ActionSpec, ServiceRequest};
+use super::actions::{ALIASES, ActionSpec, ServiceRequest, UNSUPPORTED_PARAMS};
 use super::form;
+use super::output;
 use super::queueaction::QueueAction;
 use super::render::Format;
 use super::reply::{ErrorCode, Failure};
-use crate::action::{BadParam, Params, Problem, QueueName, Token};
+use crate::action::{BadParam, FromParam, Params, Problem, QueueName, Token};
+use std::path::PathBuf;
 
 /// A request that is complete and well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,9 +134,14 @@ pub(super) struct Parsed {
     pub(super) action_id: Option<String>,
     /// The name of the action in its table, if it is known.
     pub(super) known: Option<&'static str>,
+    /// The file that the reply is written to as well.
+    pub(super) output: Option<PathBuf>,
     /// The request, or what to answer instead.
     pub(super) request: Result<Request, Failure>,
 }
+
+/// The reference's envelope for actions that it encrypts with a legacy key.
+const ENCRYPTED: &str = "ENCRYPTED";
 
 /// Reads one HTTP request against the actions of `table`. Never fails: whatever is wrong is an answer too.
 pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Option<&str>, body: &[u8]) -> Parsed {
@@ -148,23 +155,44 @@ pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Op
                 format: Format::default(),
                 action_id: None,
                 known: None,
+                output: None,
                 request: Err(Failure::new(ErrorCode::ParamInvalid, bad.to_string())),
             };
         }
     };
-    let action = asked.action.unwrap_or_default();
-    let format = Format::asked(&asked.params);
-    let action_id = asked.params.optional("ActionID").ok().flatten();
+    let (action, mut params) = (asked.action.unwrap_or_default(), asked.params);
+    let format = Format::asked(&params);
+    let action_id = params.optional("ActionID").ok().flatten();
     let found = find(table, &action);
     let known = found.as_ref().ok().map(|spec| spec.name);
-    let request = match &format {
-        Err(bad) => Err(bad.clone().into()),
-        Ok(_) => found.and_then(|spec| {
-            spec.warn_of_unknown(&asked.params);
-            spec.parse(asked.params).map_err(Failure::from)
-        }),
+    let standard = format.as_ref().map_err(BadParam::clone).and_then(|_| output_of(&mut params));
+    let (request, output) = match standard {
+        Err(bad) => (Err(bad.into()), None),
+        Ok(output) => {
+            let request = found.and_then(|spec| {
+                spec.warn_of_unknown(&params);
+                spec.parse(params).map_err(Failure::from)
+            });
+            (request, output)
+        }
     };
-    Parsed { action: printed(&action), format: format.unwrap_or_default(), action_id, known, request }
+    Parsed { action: printed(&action), format: format.unwrap_or_default(), action_id, known, output, request }
+}
+
+/// Takes out what says where the reply goes: it is no part of what is performed.
+fn output_of(params: &mut Params) -> Result<Option<PathBuf>, BadParam> {
+    for (name, why) in UNSUPPORTED_PARAMS {
+        let given = params.get(name).filter(|value| !value.is_empty() && bool::from_param(value) != Some(false));
+        if let Some(value) = given {
+            return Err(BadParam::unreadable(name, value, format!("nothing: {why}")));
+        }
+        params.remove(name);
+    }
+    let output = output::asked(params)?;
+    for name in output::PARAMS {
+        params.remove(name);
+    }
+    Ok(output)
 }
 
 fn find(table: &'static [ActionSpec], action: &str) -> Result<&'static ActionSpec, Failure> {
@@ -177,6 +205,12 @@ fn find(table: &'static [ActionSpec], action: &str) -> Result<&'static ActionSpe
     let name = alias.map_or(action, |(_, name)| name);
     table.iter().find(|spec| spec.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
         let action = printed(action);
+        if action == ENCRYPTED {
+            let why = format!(
+                "{action} is not supported: nothing is encrypted with keys of the reference; send the action itself"
+            );
+            return Failure::new(ErrorCode::NotImplemented, why);
+        }
         Failure::new(
             ErrorCode::NotImplemented,
             format!("the requested action {action} was not recognised; the actions of this port are {}", names()),
@@ -238,6 +272,14 @@ mod tests {
     }
 
     #[test]
+    fn where_a_reply_goes_is_no_part_of_the_action() {
+        let rest = "Output=File&FileName=/r/x&EncryptResponse=false&ForceTemplateRefresh=0&Template=";
+        let parsed = parse(ACI_ACTIONS, &format!("/action=Fetch&FetchAction=Collect&{rest}"), None, b"");
+        assert_eq!(parsed.output, Some(PathBuf::from("/r/x")));
+        assert!(matches!(parsed.request, Ok(Request::Fetch(fetch)) if fetch.params.to_form() == "FetchAction=Collect"));
+    }
+
+    #[test]
     fn whether_a_client_waits_is_no_part_of_the_action() {
         for (form, is_sync) in [("Sync=true", true), ("synchronous=ON", true), ("sync=false&Synchronous=true", false)] {
             let Ok(Request::Fetch(fetch)) = parsed(&format!("/action=Fetch&{form}&FetchAction=Collect")) else {
@@ -264,6 +306,11 @@ mod tests {
                 ErrorCode::ParamInvalid,
                 "expected is a token",
             ),
+            ("/action=encrypted&data=x", ErrorCode::NotImplemented, "send the action itself"),
+            ("/action=getpid&template=x", ErrorCode::ParamInvalid, "Template is \"x\"; expected is nothing: replies"),
+            ("/action=getpid&encryptresponse=true", ErrorCode::ParamInvalid, "replies are not encrypted"),
+            ("/action=getpid&TemplateParamsCSVs=a,b", ErrorCode::ParamInvalid, "replies are not transformed"),
+            ("/action=getpid&output=file", ErrorCode::ParamMissing, "FileName is required"),
             ("/action=getpid&responseformat=yaml", ErrorCode::ParamInvalid, "xml, json or simplejson"),
         ];
         for (target, code, words) in table {

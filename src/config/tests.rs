@@ -20,7 +20,9 @@ pub(super) fn notices(text: &str) -> Result<Vec<String>, ConfigError> {
 #[test]
 fn without_a_file_there_are_defaults_and_only_this_machine() {
     let config = Config::default_in(Path::new("/srv/wc"));
-    let server = Server { host: "127.0.0.1".into(), port: 7006, threads: 4, request_line_bytes_max: 131_072 };
+    let output_folders = vec![config.base.join("replies")];
+    let server =
+        Server { host: "127.0.0.1".into(), port: 7006, threads: 4, request_line_bytes_max: 131_072, output_folders };
     assert_eq!(config.server, server);
     assert_eq!(config.service, Service { host: "127.0.0.1".into(), port: 7007 });
     let actions = Actions {
@@ -73,7 +75,8 @@ fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
          OutputFormat=IDX\nOutputDirectory=/var/out\n[FetchTasks]\n0=Docs\n[Docs]\nUrl=http://h/\n",
     )?;
     let config = Config::load(&path)?;
-    let server = Server { host: "0.0.0.0".into(), port: 0, threads: 8, request_line_bytes_max: 64_000 };
+    let output_folders = vec![config.base.join("replies")];
+    let server = Server { host: "0.0.0.0".into(), port: 0, threads: 8, request_line_bytes_max: 64_000, output_folders };
     assert_eq!(config.server, server);
     assert_eq!(config.service, Service { host: "::1".into(), port: 7107 });
     assert_eq!((config.actions.threads, config.actions.waiting_max, config.actions.ended_max), (1, 7, 0));
@@ -191,6 +194,7 @@ fn every_declared_parameter_is_read() {
         "ConnectorGroup",
         "0",
         "AllowedDestinationDirectoryCSVs",
+        "AllowedOutputDirectoryCSVs",
         // Read with the parameters of each task, by whoever performs it.
         "IngestActions",
     ];
@@ -250,5 +254,21 @@ fn a_stream_is_a_section_that_overrides_logging() -> Outcome {
     ] {
         assert!(problems.contains(words), "{words} in {problems}");
     }
+    Ok(())
+}
+
+#[test]
+fn clients_write_in_the_folders_that_are_listed_and_in_no_folder_of_the_server() -> Outcome {
+    let folders = |value: &str| {
+        load(&format!("[Server]\nAllowedOutputDirectoryCSVs={value}\n")).map(|config| config.server.output_folders)
+    };
+    assert_eq!(folders("/var/r, sub")?, [PathBuf::from("/var/r"), "/srv/wc/sub".into()]);
+    assert!(folders("")?.is_empty());
+    let working = std::env::current_dir()?;
+    for own in ["/srv/wc", ".", "/r,actions", &working.to_string_lossy()] {
+        assert!(folders(own).is_err_and(|error| error.to_string().contains("other than the working folder")), "{own}");
+    }
+    let mixed = notices("[Server]\nAllowedOutputDirectoryCSVs=output\n")?;
+    assert!(mixed.len() == 1 && mixed[0].contains("lists the folder of the documents"), "{mixed:?}");
     Ok(())
 }
