@@ -18,6 +18,7 @@ mod door;
 mod form;
 mod guests;
 mod head;
+mod help;
 mod journal;
 mod lines;
 mod listener;
@@ -33,6 +34,7 @@ mod request;
 mod tests;
 
 pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest};
+pub use help::{Help, HelpForm, HelpPort};
 pub use journal::{Answered, Answering, CancelError, ConnectionCounts, Count, DispatcherState, Journal};
 pub use queueaction::{QueueAction, QueueCommand, Which};
 pub use reply::{Element, ErrorCode, Failure, Raw, Reply};

@@ -4,6 +4,7 @@ mod service;
 
 pub use service::{SERVICE_ACTIONS, ServiceRequest};
 
+use super::help::{Help, HelpPort};
 use super::queueaction::{QUEUE_ACTIONS, QueueAction};
 use super::request::{FetchRequest, Request};
 use crate::action::{BadParam, Params, QueueName};
@@ -211,6 +212,14 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         parse: |_| Ok(Request::GetStatus),
     },
     ActionSpec {
+        name: "GetLicenseInfo",
+        summary: "Tells that no licence is needed, for tools that ask for one",
+        params: &[],
+        example: "action=GetLicenseInfo",
+        others: Others::Ignored,
+        parse: |_| Ok(Request::GetLicenseInfo),
+    },
+    ActionSpec {
         name: "GetVersion",
         summary: "Tells the version and how long the process has been up",
         params: &[],
@@ -250,6 +259,19 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         others: Others::Ignored,
         parse: |_| Ok(Request::GetPid),
     },
+    ActionSpec {
+        name: "Help",
+        summary: "Tells what this port understands: this list with all parameters, as a page for a browser",
+        params: HELP_PARAMS,
+        example: "action=Help&ActionName=Fetch",
+        others: Others::Ignored,
+        parse: |params| Help::parse(HelpPort::Aci, &params).map(Request::Help),
+    },
+];
+
+const HELP_PARAMS: &[ParamSpec] = &[
+    optional("ActionName", "the one action to tell of"),
+    optional("Format", "HTML (the default), or Text for a terminal"),
 ];
 
 const fn required(name: &'static str, summary: &'static str) -> ParamSpec {

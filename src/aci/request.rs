@@ -4,6 +4,7 @@
 
 use super::actions::{ALIASES, ActionSpec, ServiceRequest, UNSUPPORTED_PARAMS};
 use super::form;
+use super::help::Help;
 use super::output;
 use super::queueaction::QueueAction;
 use super::render::Format;
@@ -23,6 +24,9 @@ pub enum Request {
     StopFetch {
         token: Token,
     },
+    /// For people.
+    Help(Help),
+    GetLicenseInfo,
     GetVersion,
     GetStatus,
     GetPid,

@@ -2,6 +2,7 @@
 
 mod about;
 mod fetch;
+mod help;
 mod progress;
 mod queueinfo;
 mod requestlog;
@@ -49,6 +50,8 @@ impl Answers {
             Request::View { params, no_aci } => self.view(&params, no_aci, caller),
             Request::GetUri { identifiers } => Reply::new("GetUri", uris(&identifiers)),
             Request::PurgeDatastore { section } => Reply::new("PurgeDatastore", self.purge(&section, caller)),
+            Request::Help(help) => self.help(&help),
+            Request::GetLicenseInfo => Reply::success("GetLicenseInfo", about::licence()),
             Request::GetVersion => Reply::success("GetVersion", self.version()),
             Request::GetStatus => Reply::success("GetStatus", self.status()),
             Request::GetPid => Reply::success("GetPid", vec![Element::value("autn:pid", std::process::id())]),

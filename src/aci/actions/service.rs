@@ -1,6 +1,7 @@
 //! The actions of the service port: the connector as a process.
 
-use super::{ActionSpec, Others};
+use super::{ActionSpec, HELP_PARAMS, Others};
+use crate::aci::help::{Help, HelpPort};
 use crate::aci::request::Request;
 
 /// What the service port is asked.
@@ -28,5 +29,13 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
         example: "action=Stop",
         others: Others::Ignored,
         parse: |_| Ok(Request::Service(ServiceRequest::Stop)),
+    },
+    ActionSpec {
+        name: "Help",
+        summary: "Tells what this port understands: this list with all parameters, as a page for a browser",
+        params: HELP_PARAMS,
+        example: "action=Help&ActionName=Stop",
+        others: Others::Ignored,
+        parse: |params| Help::parse(HelpPort::Service, &params).map(Request::Help),
     },
 ];

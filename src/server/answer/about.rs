@@ -1,7 +1,7 @@
 //! What the connector tells about itself: `GetVersion`, `GetStatus`, `TaskList`.
 
 use super::Answers;
-use crate::aci::{Element, FetchAction};
+use crate::aci::{ACI_ACTIONS, ActionSpec, Element, FetchAction};
 use crate::fetchaction::TaskInfo;
 use crate::time::Moment;
 use crate::wildcard;
@@ -90,6 +90,23 @@ impl Answers {
         };
         tasks.map(element).collect()
     }
+}
+
+/// In the shape of aci.md 5.1: each action of the ACI port is licensed.
+pub(super) fn licence() -> Vec<Element> {
+    let action = |spec: &ActionSpec| {
+        let children = vec![Element::text("autn:name", spec.name), Element::text("autn:licensed", "true")];
+        Element::parent("autn:action", children)
+    };
+    let mut section = vec![Element::text("autn:name", PRODUCT)];
+    section.extend(ACI_ACTIONS.iter().map(action));
+    vec![
+        Element::parent(
+            "autn:license",
+            vec![Element::text("autn:validlicense", "true"), Element::text("autn:comment", "no licence is needed")],
+        ),
+        Element::parent("autn:actions", vec![Element::parent("autn:section", section)]),
+    ]
 }
 
 /// `2 days, 19 hours, 25 mins, 27 secs`.
