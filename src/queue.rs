@@ -32,10 +32,13 @@
 //! running action. So an end that a client has seen stands, and a token that a client holds is known. What a client *asks*
 //! of a running action is not durable: a stop that was acknowledged and not yet seen by the action is lost with the process.
 //!
+//! The state of a [`Series`] is committed with its action, in one transaction: no death of the process comes between.
+//!
 //! # Locks
 //!
-//! One, around the table; it covers assignments only. Store, flags and the perform function are called outside of it, and
-//! lists are copied as references under it and turned to snapshots after. Readers never wait for a disk.
+//! One around the table, and one around the series, never both; they cover assignments only. Store, flags and the perform
+//! function are called outside of them; lists are copied as references under the first and turned to snapshots after.
+//! Readers never wait for a disk.
 //!
 //! From the decision on a change to its commit the action is marked as changing; who wants to change it as well, another
 //! command or its own end, waits until that is over. So changes of one action reach the store one after the other.
@@ -60,6 +63,7 @@ mod events;
 mod level;
 mod listing;
 mod record;
+mod series;
 mod store;
 mod table;
 mod waiting;
@@ -70,6 +74,7 @@ pub use database::QueueError;
 pub use errors::{CommandError, DuplicateError, SubmitError};
 pub use events::{Deliver, Events, Handler, Notification, Occasion, Render, Subject};
 pub use level::QueueEvent;
+pub use series::Series;
 pub use store::StoreError;
 pub use watch::Watch;
 
@@ -83,7 +88,7 @@ use level::Level;
 use log::{error, info, warn};
 use parking_lot::{Condvar, Mutex};
 use record::{Record, View, claims_of};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -155,6 +160,8 @@ pub struct Submission {
     pub priority: i64,
     /// Names, compared ignoring case, of which no two running actions share one.
     pub claims: Vec<String>,
+    /// What to keep of the series that it is the next action of, with its token as `last`.
+    pub series: Option<Series>,
 }
 
 /// An action as a client may see it.
@@ -198,6 +205,8 @@ pub struct Queue {
 struct Shared {
     settings: Settings,
     table: Mutex<Table>,
+    /// Every series, as the store has it.
+    series: Mutex<BTreeMap<String, Series>>,
     /// Told when an action that was changing does so no more, when one has ended, and when the table is closed.
     changed: Condvar,
     store: Store,
@@ -282,7 +291,8 @@ impl Queue {
             .unzip();
         let store = Store::start(database, Outlet { events, size_max, level, wakers })?;
         let (table, changed, closing) = (Mutex::new(table), Condvar::new(), StopFlag::new());
-        let shared = Shared { settings, table, changed, store, waker, woken, closing };
+        let series = Mutex::new(kept.series.into_iter().map(|series| (series.name.clone(), series)).collect());
+        let shared = Shared { settings, table, series, changed, store, waker, woken, closing };
         Ok(Queue { shared: Arc::new(shared), threads: Mutex::default(), woken: Mutex::new(handlers_woken) })
     }
 
@@ -345,7 +355,9 @@ impl Queue {
             error: None,
             report: Report::default(),
         });
-        if let Err(failure) = self.shared.store.commit(Write::put(&record)) {
+        let series = submission.series.clone().map(|series| Series { last: Some(token.clone()), ..series });
+        let write = Write { series: series.iter().cloned().collect(), ..Write::put(&record) };
+        if let Err(failure) = self.shared.store.commit(write) {
             self.shared.table.lock().release(&reservation);
             return Err(match failure {
                 StoreError::Closed => SubmitError::ShuttingDown,
@@ -360,6 +372,7 @@ impl Queue {
             table.admit(&reservation, &record);
             admitted(&mut table, record.id)
         };
+        self.shared.show(series);
         self.shared.wake();
         info!(target: "action", "Action queued [{token}]");
         Ok((token, noted))
@@ -456,15 +469,6 @@ impl Queue {
                 }
             }
         }
-    }
-
-    fn not_ended(&self, token: &Token) -> Result<Arc<Record>, CommandError> {
-        let view = self.shared.table.lock().get(token);
-        let record = view.ok_or_else(|| CommandError::UnknownToken(token.clone()))?.record;
-        if record.status.is_end() {
-            return Err(CommandError::Ended { token: token.clone(), status: record.status });
-        }
-        Ok(record)
     }
 }
 

@@ -1,10 +1,12 @@
 //! What clients ask of actions and of the queue. Each command is durable when it returns; see [`super`].
 
+use super::record::Record;
 use super::table::{Change, Halt, Table};
 use super::{CommandError, DuplicateError, Queue, Snapshot, Submission};
 use crate::action::{Filter, Params, Token};
 use crate::time::Moment;
 use log::{error, info};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a command waits for others on the same actions: each takes one commit.
@@ -81,7 +83,17 @@ impl Queue {
     pub fn duplicate(&self, token: &Token) -> Result<Token, DuplicateError> {
         let record = self.not_ended(token)?;
         let params = Params::from_form(&record.params);
-        Ok(self.submit(&Submission { params, priority: record.priority, claims: record.claims.to_vec() })?)
+        let (priority, claims) = (record.priority, record.claims.to_vec());
+        Ok(self.submit(&Submission { params, priority, claims, series: None })?)
+    }
+
+    pub(super) fn not_ended(&self, token: &Token) -> Result<Arc<Record>, CommandError> {
+        let view = self.shared.table.lock().get(token);
+        let record = view.ok_or_else(|| CommandError::UnknownToken(token.clone()))?.record;
+        if record.status.is_end() {
+            return Err(CommandError::Ended { token: token.clone(), status: record.status });
+        }
+        Ok(record)
     }
 
     /// Has `decide` decide as soon as no other command stands in its way, and carries that out. `what` has been done to

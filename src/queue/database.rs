@@ -12,6 +12,7 @@ pub(super) use outbox::{Dispatched, Kept as KeptEvent, OWED_MAX, Owed};
 
 use super::level::QueueEvent;
 use super::record::{Record, claims_of};
+use super::series::Series;
 use crate::action::{Counts, Report, Status, Token};
 use crate::time::Moment;
 use outbox::{EVENTS, Outbox};
@@ -25,10 +26,10 @@ use std::sync::Arc;
 const APPLICATION_ID: i32 = 0x5743_7175;
 
 /// The schema that this version writes: as many steps lead to it. A higher one is refused, a lower one migrated.
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
 
 /// What makes each version out of the one before; a new file is of version 0.
-const MIGRATIONS: [&str; 3] = [ACTIONS, QUEUE, EVENTS];
+const MIGRATIONS: [&str; 4] = [ACTIONS, QUEUE, EVENTS, SERIES];
 
 const ACTIONS: &str = "
 CREATE TABLE actions (
@@ -54,6 +55,14 @@ CREATE TABLE queue ( -- one row
 INSERT INTO queue (paused) VALUES (0);
 ";
 
+const SERIES: &str = "
+CREATE TABLE series (
+    name  TEXT PRIMARY KEY,
+    last  TEXT,         -- the token of its latest action, which may be forgotten
+    state TEXT NOT NULL -- whoever submits the actions knows what it says
+) STRICT, WITHOUT ROWID;
+";
+
 const PUT: &str = "
 INSERT INTO actions (id, token, status, priority, claims, params, attempts, queued_ms, started_ms, ended_ms, error, report)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
@@ -64,6 +73,11 @@ ON CONFLICT (id) DO UPDATE SET status = ?3, priority = ?4, claims = ?5, params =
 const PAUSE: &str = "UPDATE queue SET paused = ?1";
 
 const TELL: &str = "UPDATE queue SET told = ?1";
+
+const KEEP: &str = "
+INSERT INTO series (name, last, state) VALUES (?1, ?2, ?3)
+ON CONFLICT (name) DO UPDATE SET last = ?2, state = ?3
+";
 
 const DELETE: &str = "DELETE FROM actions WHERE id = ?1";
 
@@ -108,6 +122,8 @@ pub(super) struct Write {
     pub(super) settled: Vec<i64>,
     /// The queue event among `owed`, the last if there are several.
     pub(super) told: Option<QueueEvent>,
+    /// Series in place of those of their names.
+    pub(super) series: Vec<Series>,
 }
 
 impl Write {
@@ -124,6 +140,8 @@ pub(super) struct Kept {
     pub(super) is_paused: bool,
     /// The last queue event.
     pub(super) told: QueueEvent,
+    /// By their names.
+    pub(super) series: Vec<Series>,
 }
 
 /// The open file, locked against every other process until it is dropped or the process dies.
@@ -147,7 +165,7 @@ impl Database {
             let kept = match database.records()? {
                 Ok(records) => {
                     let (is_paused, told) = database.queue()?;
-                    Ok(Kept { records, is_paused, told })
+                    Ok(Kept { records, is_paused, told, series: database.series()? })
                 }
                 Err(reason) => Err(reason),
             };
@@ -177,7 +195,7 @@ impl Database {
             let mut put = transaction.prepare_cached(PUT)?;
             let mut delete = transaction.prepare_cached(DELETE)?;
             for write in writes {
-                let Write { put: records, forget, paused, told, .. } = write;
+                let Write { put: records, forget, paused, told, series, .. } = write;
                 for record in records {
                     put.execute(params![
                         signed(record.id),
@@ -204,6 +222,9 @@ impl Database {
                     transaction.execute(TELL, [told.as_str()])?;
                 }
                 outbox.write(&transaction, write, &mut dispatched)?;
+                for Series { name, last, state } in series {
+                    transaction.execute(KEEP, params![name, last.as_ref().map(Token::as_str), state])?;
+                }
             }
         }
         transaction.commit()?;
@@ -290,6 +311,15 @@ impl Database {
             // Of a name that is none, as if nothing had been told.
             Ok((row.get(0)?, QueueEvent::parse(&row.get::<_, String>(1)?).unwrap_or_default()))
         })
+    }
+
+    fn series(&self) -> Result<Vec<Series>, rusqlite::Error> {
+        let mut select = self.connection.prepare("SELECT name, last, state FROM series ORDER BY name")?;
+        let read = |row: &Row<'_>| {
+            let last: Option<String> = row.get(1)?;
+            Ok(Series { name: row.get(0)?, last: last.as_deref().and_then(Token::parse), state: row.get(2)? })
+        };
+        select.query_map([], read)?.collect()
     }
 
     /// Runs a pragma, so that a test has SQLite itself refuse a write.

@@ -97,9 +97,26 @@ fn a_paused_queue_is_paused_until_it_is_resumed() {
 }
 
 #[test]
+fn a_series_is_read_back_as_it_was_last_kept() {
+    let (_directory, path) = sound();
+    let series = |name: &str, last, state: &str| Series { name: name.to_owned(), last, state: state.to_owned() };
+    let (mut database, _) = Database::open(&path).expect("a sound file");
+    let [first, second] = [record(2, 0, &[]), record(3, 0, &[])];
+    let write = |record: &Record, state| Write {
+        series: vec![series("DOCS ü", Some(record.token.clone()), state)],
+        ..put(record)
+    };
+    database.commit(&[write(&first, "1"), write(&second, "2")]).expect("a writable disk");
+    database.commit(&[Write { series: vec![series("A", None, "")], ..Write::default() }]).expect("a writable disk");
+    drop(database);
+    let kept = Database::open(&path).expect("a sound file").1;
+    assert_eq!(kept.series, [series("A", None, ""), series("DOCS ü", Some(second.token), "2")]);
+}
+
+#[test]
 fn a_file_of_an_earlier_version_is_migrated_and_keeps_its_actions() {
     let (_directory, path) = sound();
-    alter(&path, "DROP TABLE queue; DROP TABLE events; PRAGMA user_version = 1");
+    alter(&path, "DROP TABLE queue; DROP TABLE events; DROP TABLE series; PRAGMA user_version = 1");
     let (database, kept) = Database::open(&path).expect("a sound file");
     assert_eq!(kept, Kept { records: vec![record(1, 0, &[])], ..Kept::default() });
     assert_eq!(database.connection.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(SCHEMA_VERSION));
@@ -118,7 +135,7 @@ fn a_file_has_one_owner_at_a_time() {
 fn what_is_no_sound_queue_is_refused_and_left_as_it_is() {
     let cases: [(&str, &str); 9] = [
         ("PRAGMA application_id = 7; PRAGMA journal_mode = DELETE", "is a database of another application"),
-        ("PRAGMA user_version = 4", "has schema version 4, and this program knows versions up to 3"),
+        ("PRAGMA user_version = 5", "has schema version 5, and this program knows versions up to 4"),
         ("PRAGMA application_id = 7", "is a database of another application"),
         ("PRAGMA application_id = 0", "is a database of another application"),
         ("DROP TABLE actions", "no such table: actions"),

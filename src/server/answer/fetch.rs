@@ -51,7 +51,7 @@ impl Answers {
         let priority = params.optional::<i64>("Priority")?.unwrap_or(0);
         let claims = plan.claims();
         let what = format!("{} for {}", plan.fetch_action().to_ascii_uppercase(), claims.join(", "));
-        Ok(Planned { submission: Submission { params, priority, claims }, what })
+        Ok(Planned { submission: Submission { params, priority, claims, series: None }, what })
     }
 }
 
