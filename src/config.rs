@@ -48,6 +48,8 @@ pub struct Config {
     pub events: Events,
     pub logging: log::Settings,
     pub ingestion: Ingestion,
+    /// Whether tasks run by themselves if they have a schedule (`EnableScheduledTasks`).
+    pub schedules: bool,
     /// The tasks that `[FetchTasks]` lists, in its order and spelling, each once.
     pub tasks: Vec<String>,
     /// What should be logged once the log is set up.
@@ -177,11 +179,14 @@ impl Config {
         let logging = reader.logging();
         let ingestion = reader.ingestion();
         reader.note_mixed_folders(&server, &ingestion);
+        let schedules = reader.schedules();
         let tasks = reader.tasks();
         reader.note_what_has_no_effect(&tasks);
         let Reader { mut problems, mut notices, .. } = reader;
         secret::check_encrypted(&ini, &mut problems, &mut notices);
-        (Config { path, base, server, service, actions, events, logging, ingestion, tasks, notices, ini }, problems)
+        let config =
+            Config { path, base, server, service, actions, events, logging, ingestion, schedules, tasks, notices, ini };
+        (config, problems)
     }
 }
 
@@ -217,7 +222,8 @@ impl Notice {
         Notice { level: Level::Warn, text }
     }
 
-    fn info(text: String) -> Notice {
+    /// Something that is only worth knowing.
+    pub fn info(text: String) -> Notice {
         Notice { level: Level::Info, text }
     }
 }
@@ -331,6 +337,11 @@ impl<'a> Reader<'a> {
         Ingestion { targets, destinations, group }
     }
 
+    fn schedules(&mut self) -> bool {
+        let connector = self.layers(&["Connector"]);
+        self.or(connector.boolean("EnableScheduledTasks"), true)
+    }
+
     /// The names that `[FetchTasks]` lists: the first `Number` of them, or all.
     fn tasks(&mut self) -> Vec<String> {
         const NAME: &str = "a name of at most 100 letters, digits and other signs that a file's name can have";
@@ -404,7 +415,7 @@ impl<'a> Reader<'a> {
     }
 
     fn note_entry(&mut self, declared: &str, title: &str, entry: &Entry) {
-        let Entry { name, value, origin } = entry;
+        let Entry { name, origin, .. } = entry;
         let mut known = PARAMETERS.iter().filter(|spec| spec.section.eq_ignore_ascii_case(declared));
         let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
         // 0 stands for the whole list.
@@ -413,9 +424,7 @@ impl<'a> Reader<'a> {
         }
         let mut unused = UNUSED.iter().filter(|unused| unused.section.eq_ignore_ascii_case(declared));
         if let Some(unused) = unused.find(|unused| unused.name.eq_ignore_ascii_case(name)) {
-            let is_off = bool::from_param(value) == Some(false);
-            let weight = if unused.weight == Weight::HeavyIfOn && is_off { Weight::Light } else { unused.weight };
-            self.note(weight, format!("{origin}: [{title}] {name} has no effect: {}", unused.effect));
+            self.note(unused.weight, format!("{origin}: [{title}] {name} has no effect: {}", unused.effect));
             return;
         }
         let meant = nearest(name, known.by_ref().map(|spec| spec.name));
@@ -426,7 +435,7 @@ impl<'a> Reader<'a> {
     fn note(&mut self, weight: Weight, text: String) {
         match weight {
             Weight::Light => self.notices.push(Notice::info(text)),
-            Weight::Heavy | Weight::HeavyIfOn => self.warn(text),
+            Weight::Heavy => self.warn(text),
         }
     }
 

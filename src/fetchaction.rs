@@ -13,6 +13,7 @@ mod named;
 mod outlet;
 mod purge;
 mod resend;
+mod schedule;
 mod shaping;
 mod synchronize;
 mod task;
@@ -20,6 +21,7 @@ mod tasklist;
 mod view;
 
 pub use self::check::Findings;
+pub use self::schedule::{Progress, Schedule, Schedules};
 pub use self::synchronize::FIELDS;
 pub use self::task::{PARAMETERS, PlanError, Task, TaskParameter};
 pub use self::tasklist::{TaskInfo, TaskList};
@@ -146,8 +148,26 @@ impl FetchActions {
     /// The tasks known: those of the configuration and those that actions brought.
     pub fn tasks(&self) -> Vec<TaskInfo> {
         // A file that is broken at the moment is told to whoever submits an action; the list needs none.
-        let _ = self.current();
-        self.tasks.list(&self.settings.folder)
+        let current = self.current();
+        let mut tasks = self.tasks.list(&self.settings.folder);
+        for (name, read) in current.iter().flat_map(schedule::schedules) {
+            // They are listed by their names.
+            if let Ok(place) = tasks.binary_search_by(|task| task.name.cmp(&name.to_uppercase())) {
+                tasks[place].schedule = read.ok();
+            }
+        }
+        tasks
+    }
+
+    /// The tasks that are scheduled as the file has it now.
+    pub fn schedules(&self) -> Result<Schedules, PlanError> {
+        Ok(schedule::schedules(&self.current()?))
+    }
+
+    /// The parameters of a synchronize of one task section.
+    pub fn synchronize_params(section: &str) -> Params {
+        // A name may have a comma in it, and no quote.
+        [("FetchAction", "Synchronize".to_owned()), ("TaskSections", format!("\"{section}\""))].into_iter().collect()
     }
 
     /// The settings with the task sections as the file has them now.

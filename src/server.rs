@@ -3,12 +3,13 @@
 //! The subsystems do not know each other. They meet here as two function values: a request becomes a reply
 //! (`answer`), and an action that a worker took is performed ([`FetchActions`]).
 //!
-//! Started in this order, stopped in the other: log, queue store, ports, workers. While it stops, status is answered
-//! as long as anything still runs.
+//! Started in this order, stopped in the other: log, queue store, ports, workers, schedules. While it stops, status is
+//! answered as long as anything still runs.
 
 mod answer;
 mod check;
 mod events;
+mod scheduler;
 
 pub use check::{Checked, check};
 
@@ -22,6 +23,7 @@ use crate::queue::{self, PerformError, Queue, QueueError, Running};
 use crate::time::Moment;
 use answer::{Answers, Waits};
 use crossbeam_channel::{Receiver, bounded};
+use scheduler::Scheduler;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -46,6 +48,8 @@ pub struct Server {
     asked_to_stop: Receiver<()>,
     /// Of the ports, whose waits end with the server.
     journals: [Arc<Journal>; 2],
+    /// `None` if no task runs by itself.
+    scheduler: Option<Arc<Scheduler>>,
 }
 
 impl Server {
@@ -69,6 +73,7 @@ impl Server {
         })?);
         let (stop_sender, asked_to_stop) = bounded(1);
         let journals = [aci_port.journal(), service_port.journal()];
+        let scheduler = config.schedules.then(|| Arc::new(Scheduler::new(&queue, &fetch)));
         let answers = Arc::new(Answers {
             queue: Arc::clone(&queue),
             fetch: Arc::clone(&fetch),
@@ -78,6 +83,7 @@ impl Server {
             dispatchers: config.server.threads,
             waits: Waits::new(config.server.threads),
             journal: aci_port.journal(),
+            scheduler: scheduler.clone(),
             started: Moment::now(),
             aci_port: aci.port(),
             service_port: service.port(),
@@ -92,7 +98,10 @@ impl Server {
         let ports =
             vec![listen("ACI", aci_port, aci::ACI_ACTIONS)?, listen("service", service_port, aci::SERVICE_ACTIONS)?];
         log::always("application", format_args!("ACI server attached to port {}", aci.port()));
-        Ok(Server { queue, ports, aci, service, asked_to_stop, journals })
+        if let Some(scheduler) = &scheduler {
+            scheduler.look();
+        }
+        Ok(Server { queue, ports, aci, service, asked_to_stop, journals, scheduler })
     }
 
     /// Where actions are sent.
@@ -117,6 +126,10 @@ impl Server {
     }
 
     fn end(&mut self) {
+        let scheduler = self.scheduler.take();
+        if let Some(scheduler) = &scheduler {
+            scheduler.close();
+        }
         for journal in &self.journals {
             journal.end_waits();
         }
@@ -124,6 +137,10 @@ impl Server {
         self.queue.join();
         for port in self.ports.drain(..) {
             port.close();
+        }
+        // Last: a request may have started it.
+        if let Some(scheduler) = &scheduler {
+            scheduler.join();
         }
     }
 }

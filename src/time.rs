@@ -37,6 +37,11 @@ impl Moment {
     }
 
     #[must_use]
+    pub fn plus_ms(self, ms: i64) -> Moment {
+        Moment(self.0.saturating_add(ms))
+    }
+
+    #[must_use]
     pub fn minus_seconds(self, seconds: i64) -> Moment {
         Moment(self.0 - seconds * 1000)
     }
@@ -92,24 +97,23 @@ impl Moment {
     /// `17/08/2015 17:40:49`, each also as a date alone, which is its first moment, all of them local; seconds since
     /// 1970; or, negative, seconds before `now`. Months are read in any case.
     pub fn read(text: &str, now: Moment) -> Option<Moment> {
-        const FORMS: [(&str, &str); 4] = [
-            ("%Y-%b-%d %H:%M:%S", "%Y-%b-%d"),
-            ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d"),
-            ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"),
-            ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y"),
-        ];
         let text = text.trim();
         if let Ok(seconds) = text.parse::<i64>() {
             let since = if seconds < 0 { now.0 } else { 0 };
             return seconds.checked_mul(1000)?.checked_add(since).map(Moment);
         }
-        let read = |(whole, day): (&str, &str)| {
-            let midnight = || Date::strptime(day, text).ok().map(|date| date.at(0, 0, 0, 0));
-            DateTime::strptime(whole, text).ok().or_else(midnight)
-        };
-        let local = FORMS.into_iter().find_map(read)?;
-        // A time that the clocks skip or repeat is read as the rules of the time zone have it.
-        Some(Moment(local.to_zoned(TimeZone::system()).ok()?.timestamp().as_millisecond()))
+        Moment::of_local(read_local(text)?, &TimeZone::system())
+    }
+
+    /// The moment at which the clocks of a zone show `local`. Of a time that they show twice the first, and of one that they
+    /// skip the one after that is as far from midnight.
+    pub(crate) fn of_local(local: DateTime, zone: &TimeZone) -> Option<Moment> {
+        Some(Moment(local.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond()))
+    }
+
+    /// What the clocks of a zone show.
+    pub(crate) fn in_zone(self, zone: &TimeZone) -> DateTime {
+        zone.to_datetime(self.timestamp())
     }
 
     fn local(self, format: &str) -> String {
@@ -120,6 +124,26 @@ impl Moment {
         // Out of range only for years beyond 9999, which no clock and no header yields.
         Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
     }
+}
+
+/// Where this machine is.
+pub(crate) fn local_zone() -> TimeZone {
+    TimeZone::system()
+}
+
+/// Reads a local time in the forms that [`Moment::read`] names.
+pub(crate) fn read_local(text: &str) -> Option<DateTime> {
+    const FORMS: [(&str, &str); 4] = [
+        ("%Y-%b-%d %H:%M:%S", "%Y-%b-%d"),
+        ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d"),
+        ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"),
+        ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y"),
+    ];
+    let text = text.trim();
+    FORMS.into_iter().find_map(|(whole, day)| {
+        let midnight = || Date::strptime(day, text).ok().map(|date| date.at(0, 0, 0, 0));
+        DateTime::strptime(whole, text).ok().or_else(midnight)
+    })
 }
 
 #[cfg(test)]

@@ -81,6 +81,7 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     spec("Logging", "LogArchiveDirectory", "archive in LogDirectory", "Folder of full log files."),
     spec("Logging", "LogMaxArchives", "20", "Full files of a stream that are kept, 1 to 10000. A name of our own."),
     spec("Connector", "EnableIngestion", "TRUE", "Whether documents are delivered at all."),
+    spec("Connector", "EnableScheduledTasks", "TRUE", "Whether tasks that have a schedule run by themselves."),
     spec("Connector", "ConnectorGroup", "Connector", "Value of AUTN_GROUP in every document."),
     spec(
         "Connector",
@@ -171,8 +172,6 @@ pub(super) enum Weight {
     Light,
     /// Whoever set it relies on something that does not happen.
     Heavy,
-    /// As heavy, unless it says `FALSE`.
-    HeavyIfOn,
 }
 
 pub(super) const UNUSED: &[Unused] = &[
@@ -192,7 +191,6 @@ pub(super) const UNUSED: &[Unused] = &[
     unused("Actions", "UseInMemoryDatastore", Weight::Light, OWN_STORE),
     unused("Actions", "InMemoryDatastoreBackupIntervalMins", Weight::Light, OWN_STORE),
     unused("Logging", "LogCompressionMode", Weight::Light, "LogExpireAction=Compress writes gzip"),
-    unused("Connector", "EnableScheduledTasks", Weight::HeavyIfOn, "no task runs by itself; a client starts each run"),
     unused("Ingestion", "IngestPriority", Weight::Heavy, SET_IT_FOR_TASKS),
     unused("Ingestion", "IngestSourceConnectorFields", Weight::Heavy, SET_IT_FOR_TASKS),
 ];

@@ -173,8 +173,6 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
             "WARN webconnector.cfg:8: [Fetch] ConnectionString has no effect: the queue is always kept on disk, in a \
              database of its own",
             "INFO webconnector.cfg:11: [Logging] LogCompressionMode has no effect: LogExpireAction=Compress writes gzip",
-            "INFO webconnector.cfg:13: [Connector] EnableScheduledTasks has no effect: no task runs by itself; a client \
-             starts each run",
             "WARN webconnector.cfg:17: [Ingestion] Frobnicate is not known and has no effect",
             "WARN webconnector.cfg:22: [Ingestoin] is not known; is [Ingestion] meant?",
         ]

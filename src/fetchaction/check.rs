@@ -1,9 +1,9 @@
 //! What is to be said about the task sections of a configuration before anybody runs them.
 
-use super::Settings;
 use super::task::{self, PARAMETERS, PlanError, is_parameter};
+use super::{Settings, schedule};
 use crate::action::Params;
-use crate::config::{BadSetting, Entry, Notice, Section, nearest};
+use crate::config::{BadSetting, Entry, Ini, Layers, Notice, Section, nearest};
 use std::collections::HashSet;
 
 /// What is wrong with task sections, and what else an administrator should know of them.
@@ -48,10 +48,6 @@ const UNUSED: &[(&str, &[&str])] = &[
             "ChildMetadataFieldName",
         ],
     ),
-    (
-        "no task runs by itself; a client starts each run",
-        &["ScheduleStartTime", "ScheduleRepeatSecs", "ScheduleCycles"],
-    ),
     ("documents are delivered as they are", &["IngestPriority", "IngestSourceConnectorFields", "IngestSharedPath"]),
 ];
 
@@ -79,7 +75,34 @@ pub(super) fn check(settings: &Settings, is_own_section: impl Fn(&str) -> bool) 
         let problems = problems(settings, section.name()).into_iter();
         findings.problems.extend(problems.filter(|bad| seen.insert((bad.origin.to_string(), bad.name.clone()))));
     }
+    for (_, read) in schedule::schedules(settings) {
+        let problem = read.err().filter(|bad| seen.insert((bad.origin.to_string(), bad.name.clone())));
+        findings.problems.extend(problem);
+    }
+    findings.notices.extend(idle_schedules(ini, is_listed));
     findings
+}
+
+/// Schedules by which nothing runs.
+fn idle_schedules(ini: &Ini, is_listed: impl Fn(&str) -> bool) -> Vec<Notice> {
+    let connector = Layers::new(ini.section("Connector"));
+    let are_off = connector.boolean("EnableScheduledTasks") == Ok(Some(false));
+    let of_schedule = |section: &Section| schedule::PARAMETERS.iter().find_map(|name| section.get(name).cloned());
+    let told = ini.sections().filter_map(|section| {
+        let Entry { name, origin, .. } = of_schedule(section)?;
+        let title = section.name();
+        let is_shared = ["FetchTasks", "Default"].iter().any(|shared| shared.eq_ignore_ascii_case(title));
+        if are_off {
+            let why = "[Connector] EnableScheduledTasks is off";
+            Some(Notice::info(format!("{origin}: [{title}] {name} has no effect: {why}")))
+        } else if is_shared || is_listed(title) {
+            None
+        } else {
+            let why = "only tasks that [FetchTasks] lists run by themselves";
+            Some(Notice::warning(format!("{origin}: [{title}] {name} has no effect: {why}")))
+        }
+    });
+    told.collect()
 }
 
 fn notice(section: &Section, entry: &Entry) -> Option<Notice> {
@@ -133,7 +156,6 @@ fn problems(settings: &Settings, task: &str) -> Vec<BadSetting> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Ini;
     use std::sync::Arc;
 
     fn check_text(text: &str, tasks: &[&str]) -> Result<(Vec<String>, Vec<String>), crate::config::IniError> {
@@ -187,6 +209,30 @@ mod tests {
                 "t.cfg:7: [Docs] ChildDocumentSelector3 has no effect: a page is one document",
                 "t.cfg:8: [Docs] Frobnicate is not known and has no effect",
             ]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn schedules_are_judged_and_those_without_effect_are_told() -> Result<(), crate::config::IniError> {
+        let text = "[FetchTasks]\n0=Docs\n1=News\nScheduleRepeatSecs=often\n[Docs]\nUrl=http://h/\n[News]\nUrl=http://h/\n\
+                    ScheduleRepeatSecs=60\nScheduleStartTime=soon\n[Unlisted]\nUrl=http://h/\nScheduleStartTime=now\n";
+        let (problems, notices) = check_text(text, &["Docs", "News"])?;
+        let starts: Vec<&str> = problems.iter().filter_map(|text| text.split(';').next()).collect();
+        assert_eq!(
+            starts,
+            ["t.cfg:4: [FetchTasks] ScheduleRepeatSecs is \"often\"", "t.cfg:10: [News] ScheduleStartTime is \"soon\"",]
+        );
+        let unlisted = "t.cfg:13: [Unlisted] ScheduleStartTime has no effect: only tasks that [FetchTasks] lists run by \
+                        themselves";
+        assert_eq!(notices, [unlisted]);
+
+        let off = "[Connector]\nEnableScheduledTasks=FALSE\n[FetchTasks]\n0=Docs\n[Docs]\nUrl=http://h/\nScheduleStartTime=now\n";
+        let (problems, notices) = check_text(off, &["Docs"])?;
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(
+            notices,
+            ["t.cfg:7: [Docs] ScheduleStartTime has no effect: [Connector] EnableScheduledTasks is off"]
         );
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::path::Path;
 use url::Url;
 
 /// Parameters that stand in the configuration file alone.
-pub(super) const FILE_ONLY: [&str; 14] = [
+pub(super) const FILE_ONLY: [&str; 17] = [
     "DatastoreFile",
     "SitemapFile",
     "CookieFile",
@@ -29,6 +29,9 @@ pub(super) const FILE_ONLY: [&str; 14] = [
     "ProxyPassword",
     "NoProxy",
     "AllowPrivateAddresses",
+    "ScheduleStartTime",
+    "ScheduleRepeatSecs",
+    "ScheduleCycles",
 ];
 /// Parameters that are numbered: `Url0`, `Header1`.
 pub(super) const NUMBERED: [&str; 4] = ["Header", "Cookie", "InputSelector", "InputValue"];

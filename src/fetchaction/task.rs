@@ -275,6 +275,18 @@ pub const PARAMETERS: &[TaskParameter] = &[
         "connector_TASK_datastore.db",
         "where the task remembers what it has seen; not in an action",
     ),
+    of_reference(
+        "ScheduleStartTime",
+        "now",
+        "when the task runs by itself for the first time: now, 02:30, or 2026-11-20 02:30:00, local time. A task of \
+         [FetchTasks] that has one of these three parameters runs by itself; not in an action",
+    ),
+    of_reference(
+        "ScheduleRepeatSecs",
+        "-1",
+        "seconds from one run to the next; whole days are counted on the calendar. -1 is a single run; not in an action",
+    ),
+    of_reference("ScheduleCycles", "-1", "runs until that is enough; -1 is no limit, 0 is none; not in an action"),
 ];
 
 /// Parameters of the action itself, which are no overrides.

@@ -1,5 +1,6 @@
 //! The tasks that this connector knows: those of its configuration, and those that actions brought along.
 
+use super::schedule::Schedule;
 use crate::time::Moment;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ pub struct TaskInfo {
     pub datastore: Option<PathBuf>,
     pub last_start: Option<Moment>,
     pub last_finish: Option<Moment>,
+    /// `None` if only clients start it.
+    pub schedule: Option<Schedule>,
 }
 
 /// The tasks by their upper-case names.

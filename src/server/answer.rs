@@ -10,6 +10,7 @@ mod results;
 mod view;
 mod waits;
 
+use super::scheduler::Scheduler;
 use crate::aci::{Caller, Element, Journal, Reply, Request, ServiceRequest};
 use crate::fetchaction::FetchActions;
 use crate::queue::Queue;
@@ -36,6 +37,8 @@ pub(super) struct Answers {
     pub(super) waits: Waits,
     /// What the ACI port is doing and has done.
     pub(super) journal: Arc<Journal>,
+    /// `None` if no task runs by itself.
+    pub(super) scheduler: Option<Arc<Scheduler>>,
     pub(super) started: Moment,
     pub(super) aci_port: u16,
     pub(super) service_port: u16,

@@ -77,7 +77,9 @@ impl Answers {
         let action = "SYNCHRONIZE";
         let tasks = self.fetch.tasks().into_iter();
         let tasks = tasks.filter(|task| matches(match_name, &task.name) && matches(match_action, action));
+        let (now, scheduler) = (Moment::now(), self.scheduler.as_ref());
         let element = |task: TaskInfo| {
+            let next = scheduler.and_then(|scheduler| scheduler.next(&task, now));
             let mut children = vec![
                 Element::text("name", task.name),
                 Element::text("action", action),
@@ -86,9 +88,16 @@ impl Answers {
             children.extend(task.datastore.map(|path| Element::value("datastore", path.display())));
             children.extend(task.last_start.map(|at| Element::value("lastStartTime", at.queue_date())));
             children.extend(task.last_finish.map(|at| Element::value("lastFinishTime", at.queue_date())));
+            // A name of ours: the reference does not tell.
+            children.extend(next.map(|at| Element::value("nextStartTime", at.queue_date())));
             Element::parent("task", children)
         };
-        tasks.map(element).collect()
+        let list = tasks.map(element).collect();
+        // Whoever has changed a schedule asks for it here.
+        if let Some(scheduler) = scheduler {
+            scheduler.look();
+        }
+        list
     }
 }
 
