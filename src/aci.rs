@@ -48,6 +48,7 @@ use door::Door;
 use journal::Dispatcher;
 use lines::Lines;
 use listener::Listener;
+use socket2::{Domain, Socket, Type};
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -178,10 +179,34 @@ pub fn bind(settings: Settings) -> Result<Port, ListenError> {
     let addresses: Vec<SocketAddr> =
         addresses.map_err(|source| ListenError::Host { host: host.to_owned(), source })?.collect();
     let failed = |source| ListenError::Bind { host: host.to_owned(), port, source };
-    let public = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
+    let public = listen(&addresses).map_err(failed)?;
     let address = public.local_addr().map_err(failed)?;
     let journal = Arc::new(Journal::new(settings.name, settings.dispatchers));
     Ok(Port { public, address, settings, journal })
+}
+
+/// Connections that wait to be accepted; the kernel may allow fewer. What finds no place is tried for again by its client
+/// after a second, so that a wave of strangers must not fill it.
+const BACKLOG: i32 = 4096;
+
+/// As [`TcpListener::bind`], which has a backlog of 128.
+fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let listen = |address: &SocketAddr| {
+        let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+        // A port whose last connections have ended a moment ago can be had again.
+        socket.set_reuse_address(true)?;
+        socket.bind(&(*address).into())?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 impl Port {
@@ -200,8 +225,9 @@ impl Port {
         let Port { public, settings, journal, .. } = self;
         let listener = Listener::start(&journal, &settings, table, handler)?;
         let now = StopFlag::new();
-        let count = settings.dispatchers.max(1) * LINES_PER_DISPATCHER;
-        let lines = Lines::open(&listener.path(), count, now.clone())
+        let dispatchers = settings.dispatchers.max(1);
+        let (count, large_max) = (dispatchers * LINES_PER_DISPATCHER, (dispatchers / 2).max(1));
+        let lines = Lines::open(&listener.path(), count, large_max, now.clone())
             .map_err(|source| ListenError::Inner { path: listener.path(), source })?;
         let budget = Budget::new(settings.transit_bytes_max);
         let shared = Arc::new(Shared { settings, lines, budget, journal, closing: StopFlag::new() });

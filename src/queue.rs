@@ -409,10 +409,23 @@ impl Queue {
 
     /// The parameters of every action that has not ended, the latest queued first.
     pub fn all_parameters(&self) -> Vec<(Token, Params)> {
+        let pending = self.not_ended_views();
+        pending.iter().map(|view| (view.record.token.clone(), Params::from_form(&view.record.params))).collect()
+    }
+
+    /// How many bytes the parameters of every action that has not ended have together, or those of one action.
+    pub fn parameters_bytes(&self, token: Option<&Token>) -> Result<usize, CommandError> {
+        match token {
+            Some(token) => Ok(self.not_ended(token)?.params.len()),
+            None => Ok(self.not_ended_views().iter().map(|view| view.record.params.len()).sum()),
+        }
+    }
+
+    fn not_ended_views(&self) -> Vec<View> {
         let views = self.shared.table.lock().list();
-        let views = listing::arrange(views, &Query::default());
-        let pending = views.iter().filter(|view| !view.record.status.is_end());
-        pending.map(|view| (view.record.token.clone(), Params::from_form(&view.record.params))).collect()
+        let mut views = listing::arrange(views, &Query::default());
+        views.retain(|view| !view.record.status.is_end());
+        views
     }
 
     pub fn state(&self) -> State {

@@ -23,6 +23,7 @@ use crate::queue::{self, PerformError, Queue, QueueError, Running};
 use crate::time::Moment;
 use answer::{Answers, Waits};
 use crossbeam_channel::{Receiver, bounded};
+use parking_lot::Mutex;
 use scheduler::Scheduler;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -84,6 +85,7 @@ impl Server {
             waits: Waits::new(config.server.threads),
             journal: aci_port.journal(),
             scheduler: scheduler.clone(),
+            large_parameters: Mutex::default(),
             started: Moment::now(),
             aci_port: aci.port(),
             service_port: service.port(),

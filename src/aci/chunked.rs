@@ -106,8 +106,10 @@ fn line(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Refusal> {
 
 fn size(line: &[u8]) -> Result<u64, Refusal> {
     const WRONG: Refusal = Refusal::Malformed("a chunk's size is not a hexadecimal number");
-    // httparse takes a line without any digit for zero, which would end the body.
-    if !line.first().is_some_and(u8::is_ascii_hexdigit) {
+    // httparse takes a line without any digit for zero, which would end the body, and a space behind the digits, which
+    // the grammar does not have.
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if digits == 0 || !matches!(line.get(digits), Some(b'\r' | b';')) {
         return Err(WRONG);
     }
     match httparse::parse_chunk_size(line) {
@@ -167,6 +169,8 @@ mod tests {
             "1\r\na\n",
             "0x1\r\n",
             "1 1\r\n",
+            "0 \r\n\r\n",
+            "1 ;a\r\n",
             "11111111111111111\r\n",
             "1;a\nb\r\n",
             &long_line,

@@ -175,7 +175,8 @@ impl Connection<'_> {
     fn read_known(&mut self, length: usize, deadline: Instant, memory: &mut Held) -> Result<Vec<u8>, End> {
         while self.pending.len() < length {
             self.fill(deadline, BODY)?;
-            hold(memory, self.pending.len().min(length))?;
+            // What is reserved and not what has come: a buffer grows by doubling.
+            hold(memory, self.pending.capacity())?;
         }
         let rest = self.pending.split_off(length);
         Ok(std::mem::replace(&mut self.pending, rest))
@@ -189,7 +190,7 @@ impl Connection<'_> {
             if progress == Progress::End {
                 return Ok(body);
             }
-            hold(memory, body.len())?;
+            hold(memory, body.capacity())?;
             self.fill(deadline, BODY)?;
         }
     }

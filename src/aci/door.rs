@@ -6,7 +6,7 @@
 use super::connection::{self, Peer, Shared};
 use super::guests::Guests;
 use super::{ListenError, join_within};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use parking_lot::Mutex;
 use socket2::SockRef;
 use std::collections::BTreeMap;
@@ -17,8 +17,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How long to wait after a failed accept, such as for want of descriptors.
+/// How long to wait after a failed accept, such as for want of descriptors, if no connection ends before.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// When there are no descriptors left, connections give up as many as this: for newcomers, and for the files and sockets
+/// of everything else in the process, which would fail as well.
+const GIVEN_UP: usize = 24;
 
 /// A connection's thread keeps its buffers on the heap.
 const STACK_BYTES: usize = 128 * 1024;
@@ -105,6 +109,17 @@ impl Inside {
         Some(Arc::clone(longest))
     }
 
+    /// There are fewer descriptors than connections are allowed. From now on so many fewer are let in that some stay free;
+    /// those who are too many now are sent away. Their streams have to be shut down. While some that were sent away have
+    /// not gone, nothing is changed: their descriptors are yet to come.
+    fn shrink(&mut self) -> Vec<Arc<Peer>> {
+        if self.count(|place| place == Place::Leaving) > 0 {
+            return Vec::new();
+        }
+        self.guests.shrink(GIVEN_UP);
+        std::iter::from_fn(|| self.guests.is_overfull().then(|| self.send_away(|_| true))?).collect()
+    }
+
     fn count(&self, is_counted: impl Fn(Place) -> bool) -> usize {
         self.peers.values().filter(|(_, place)| is_counted(*place)).count()
     }
@@ -126,13 +141,15 @@ impl Door {
         let guests =
             Guests::new(settings.connections_max, settings.reserved_for_loopback, settings.connections_per_address_max);
         let inside = Arc::new(Mutex::new(Inside { guests, peers: BTreeMap::new(), next_number: 0 }));
-        let (listener, (ending, ended)) = (Arc::new(listener), bounded(0));
+        let (listener, (ending, ended), (leaving, left)) = (Arc::new(listener), bounded(0), bounded(1));
         let acceptor = Acceptor {
             listener: Arc::clone(&listener),
             shared: Arc::clone(&shared),
             inside: Arc::clone(&inside),
             ending,
             threads: Vec::new(),
+            leaving,
+            left,
         };
         let name = format!("{}-door", settings.name);
         let thread = thread::Builder::new().name(name).spawn(move || acceptor.run()).map_err(ListenError::Thread)?;
@@ -198,6 +215,9 @@ struct Acceptor {
     /// Every thread holds a clone; nothing is ever sent.
     ending: Sender<Infallible>,
     threads: Vec<JoinHandle<()>>,
+    /// Has room for one word, which says that a connection has ended since the last one was taken.
+    leaving: Sender<()>,
+    left: Receiver<()>,
 }
 
 impl Acceptor {
@@ -212,18 +232,29 @@ impl Acceptor {
                 // The client gave up while it waited to be accepted.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(error) => {
+                    // Most of the time there is no descriptor left.
+                    let (sent_away, places) = {
+                        let mut inside = self.inside.lock();
+                        (inside.shrink(), inside.guests.places())
+                    };
                     // Once for a row of failures: they come twenty times a second.
                     if !std::mem::replace(&mut is_failing, true) && !self.shared.closing.is_set() {
                         let name = self.shared.settings.name;
-                        log::warn!(target: "application", "{name}: no connection can be accepted: {error}");
+                        log::warn!(
+                            target: "application",
+                            "{name}: no connection can be accepted: {error}. No more than {places} are kept from now on; \
+                             if there are too few descriptors, allow the process more (ulimit -n)"
+                        );
                     }
-                    // Most of the time there is no descriptor left: the one that is needed least is given back.
-                    let sent_away = self.inside.lock().send_away(|_| true);
-                    if let Some(sent_away) = sent_away {
-                        let _ = sent_away.stream.shutdown(Shutdown::Both);
+                    for peer in sent_away {
+                        let _ = peer.stream.shutdown(Shutdown::Both);
                     }
-                    // Cut short when the door closes, which the loop sees.
-                    let _ = self.shared.closing.sleep(ACCEPT_PAUSE);
+                    // A descriptor is free when a connection's thread has ended.
+                    select! {
+                        recv(self.left) -> _ => {}
+                        recv(self.shared.closing.signal()) -> _ => {}
+                        default(ACCEPT_PAUSE) => {}
+                    }
                 }
             }
             self.join_ended();
@@ -245,14 +276,16 @@ impl Acceptor {
             Place::TurnedAway(_) => connections.turned_away(),
             Place::Served | Place::Leaving => connections.accepted(),
         }
-        let guest = Guest::new(&self.inside, number, &self.shared);
+        let guest = Guest::new(&self.inside, number, &self.shared, &self.leaving);
         let (shared, ending) = (Arc::clone(&self.shared), self.ending.clone());
         let serve = move || {
             match place {
                 Place::TurnedAway(reason) => connection::turn_away(&peer, &shared, reason),
                 Place::Served | Place::Leaving => connection::serve(&peer, &shared),
             }
-            drop((guest, peer, shared, ending));
+            // In this order: the guest closes the stream, which the peer would keep open, and says that it has.
+            drop(peer);
+            drop((guest, shared, ending));
         };
         let name = format!("{}-client", self.shared.settings.name);
         match thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(serve) {
@@ -275,12 +308,13 @@ struct Guest {
     inside: Arc<Mutex<Inside>>,
     number: u64,
     shared: Arc<Shared>,
+    leaving: Sender<()>,
 }
 
 impl Guest {
-    fn new(inside: &Arc<Mutex<Inside>>, number: u64, shared: &Arc<Shared>) -> Guest {
+    fn new(inside: &Arc<Mutex<Inside>>, number: u64, shared: &Arc<Shared>, leaving: &Sender<()>) -> Guest {
         shared.journal.connections.opened();
-        Guest { inside: Arc::clone(inside), number, shared: Arc::clone(shared) }
+        Guest { inside: Arc::clone(inside), number, shared: Arc::clone(shared), leaving: leaving.clone() }
     }
 }
 
@@ -290,5 +324,7 @@ impl Drop for Guest {
         let peer = self.inside.lock().leave(self.number);
         drop(peer);
         self.shared.journal.connections.closed();
+        // Full means that it is known already.
+        let _ = self.leaving.try_send(());
     }
 }

@@ -52,6 +52,22 @@ impl Guests {
         Ok(())
     }
 
+    /// Allows `fewer` connections than are inside, for good; a few are always allowed.
+    pub(super) fn shrink(&mut self, fewer: usize) {
+        let least = (self.reserved_for_loopback + 1).min(self.connections_max);
+        self.connections_max = self.inside.saturating_sub(fewer).clamp(least, self.connections_max);
+    }
+
+    /// Whether more are inside than are allowed.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.inside > self.connections_max
+    }
+
+    /// How many connections are allowed.
+    pub(super) fn places(&self) -> usize {
+        self.connections_max
+    }
+
     pub(super) fn leave(&mut self, ip: IpAddr) {
         self.inside -= 1;
         if let Some(of_address) = self.by_address.get_mut(&network(ip)) {
@@ -118,6 +134,22 @@ mod tests {
             guests.leave(ip);
         }
         assert_eq!((guests.inside, guests.by_address.len()), (0, 0));
+    }
+
+    #[test]
+    fn places_are_given_up_but_for_a_few() {
+        let mut guests = Guests::new(100, 2, 100);
+        for _ in 0..50 {
+            assert_eq!(guests.enter(ip("127.0.0.1")), Ok(()));
+        }
+        guests.shrink(20);
+        assert_eq!((guests.places(), guests.is_overfull()), (30, true));
+        for _ in 0..45 {
+            guests.leave(ip("127.0.0.1"));
+        }
+        assert!(!guests.is_overfull());
+        guests.shrink(20);
+        assert_eq!((guests.places(), guests.is_overfull()), (3, true));
     }
 
     #[test]

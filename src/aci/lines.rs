@@ -5,11 +5,11 @@
 //! closes tiny_http's listener for good), and there are no more of them than keep the dispatchers busy: what cannot be
 //! answered yet waits on this side, where waiting has a limit.
 
-use super::budget::{Budget, Held};
+use super::budget::{Budget, FREE_BYTES, Held};
 use super::head::{Head, Method};
 use super::refusal::Refusal;
 use crate::stop::{Registration, StopFlag};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, at, bounded, select};
 use memchr::memmem;
 use socket2::Socket;
 use std::io::{self, Read, Write};
@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The header that names a request's peer. The door writes every header on a line, so a client cannot set it.
 pub(super) const PEER: &str = "Webconnector-Peer";
@@ -31,6 +31,10 @@ pub(super) struct Lines {
     /// One slot for each line; `None` where it broke and has to be opened again.
     idle: Receiver<Option<Line>>,
     back: Sender<Option<Line>>,
+    /// A word for each request with a large body that may be answered now: to read one can take a dispatcher a hundred
+    /// times as long as others do, and some must be left for these.
+    large: Receiver<()>,
+    large_back: Sender<()>,
     /// Set when no answer is awaited any more; shuts every line down.
     now: StopFlag,
 }
@@ -44,18 +48,23 @@ pub(super) struct Answer {
 }
 
 impl Lines {
-    /// Opens `count` lines to the tiny_http server at `path` and sees that each has been taken up.
+    /// Opens `count` lines to the tiny_http server at `path` and sees that each has been taken up. No more than
+    /// `large_max` requests with bodies that are not small are passed at once.
     ///
     /// One after the other: tiny_http counts an idle thread of its pool for a new connection although another
     /// connection is already meant for it, and leaves one of them without a thread if two come at once.
-    pub(super) fn open(path: &Path, count: usize, now: StopFlag) -> io::Result<Lines> {
+    pub(super) fn open(path: &Path, count: usize, large_max: usize, now: StopFlag) -> io::Result<Lines> {
+        let (large_back, large) = bounded(large_max);
+        for () in std::iter::repeat_n((), large_max) {
+            large_back.send(()).expect("the channel has room for every word");
+        }
         let (back, idle) = bounded(count);
         for _ in 0..count {
             let mut line = Line::open(path, &now)?;
             line.probe()?;
             back.send(Some(line)).expect("the channel has room for every line");
         }
-        Ok(Lines { path: path.to_owned(), idle, back, now })
+        Ok(Lines { path: path.to_owned(), idle, back, large, large_back, now })
     }
 
     /// Has one request answered. Waits at most `wait` for a line, and then for as long as the answer takes or until
@@ -68,11 +77,14 @@ impl Lines {
         wait: Duration,
         budget: &Arc<Budget>,
     ) -> Result<Answer, Refusal> {
-        let mut slot = self.take(wait)?;
+        let deadline = Instant::now() + wait;
+        let large = if body.len() > FREE_BYTES { Some(self.take_large(deadline)?) } else { None };
+        let mut slot = self.take(deadline)?;
         let answer = slot.line(self).and_then(|line| {
             line.send(head, body, peer)?;
             line.receive(budget.hold())
         });
+        drop(large);
         answer.unwrap_or_else(|error| {
             // It may be in the middle of an answer: nothing can be sent over it again.
             slot.line = None;
@@ -84,12 +96,30 @@ impl Lines {
         })
     }
 
-    fn take(&self, wait: Duration) -> Result<Slot<'_>, Refusal> {
+    fn take(&self, deadline: Instant) -> Result<Slot<'_>, Refusal> {
         select! {
             recv(self.idle) -> line => Ok(Slot { line: line.expect("this holds a sender"), back: &self.back }),
             recv(self.now.signal()) -> _ => Err(Refusal::Busy("the server is stopping")),
-            default(wait) => Err(Refusal::Busy("every thread that answers has been occupied for too long")),
+            recv(at(deadline)) -> _ => Err(Refusal::Busy("every thread that answers has been occupied for too long")),
         }
+    }
+
+    fn take_large(&self, deadline: Instant) -> Result<Large<'_>, Refusal> {
+        select! {
+            recv(self.large) -> _ => Ok(Large(&self.large_back)),
+            recv(self.now.signal()) -> _ => Err(Refusal::Busy("the server is stopping")),
+            recv(at(deadline)) -> _ => Err(Refusal::Busy("other large requests are being answered")),
+        }
+    }
+}
+
+/// The place of a large request, given back when dropped.
+struct Large<'a>(&'a Sender<()>);
+
+impl Drop for Large<'_> {
+    fn drop(&mut self) {
+        // There is room for every word, and the receiver lives as long as the sender.
+        let _ = self.0.try_send(());
     }
 }
 

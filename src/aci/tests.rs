@@ -496,3 +496,24 @@ fn large_bodies_share_one_limit() -> Outcome {
     assert_eq!(Client::of(&port)?.ask(&request)?.0, "HTTP/1.1 200 OK");
     Ok(())
 }
+
+#[test]
+fn large_requests_leave_dispatchers_for_others() -> Outcome {
+    let (handler, has_begun, release) = gated();
+    let port = bind(settings())?.listen(ACI_ACTIONS, &handler)?;
+    let large = format!("POST /a=GetPid HTTP/1.1\r\nContent-Length: 100000\r\n\r\n{}", "a".repeat(100_000));
+    let mut clients = [Client::of(&port)?, Client::of(&port)?, Client::of(&port)?];
+    clients[0].send(&large)?;
+    has_begun.recv_timeout(NEVER)?;
+    clients[1].send(&large)?;
+    // Of two dispatchers, one is left for this.
+    clients[2].send(get("/a=GetPid"))?;
+    has_begun.recv_timeout(NEVER)?;
+    for _ in &clients {
+        release.send(())?;
+    }
+    for client in &mut clients {
+        assert_eq!(client.response()?.0, "HTTP/1.1 200 OK");
+    }
+    Ok(())
+}

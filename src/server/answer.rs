@@ -16,6 +16,7 @@ use crate::fetchaction::FetchActions;
 use crate::queue::Queue;
 use crate::time::Moment;
 use crossbeam_channel::Sender;
+use parking_lot::Mutex;
 use requestlog::request_log;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(super) struct Answers {
     pub(super) journal: Arc<Journal>,
     /// `None` if no task runs by itself.
     pub(super) scheduler: Option<Arc<Scheduler>>,
+    /// Taken by the one answer about large parameters that is made at a time. Nobody waits for it.
+    pub(super) large_parameters: Mutex<()>,
     pub(super) started: Moment,
     pub(super) aci_port: u16,
     pub(super) service_port: u16,

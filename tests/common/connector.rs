@@ -14,7 +14,10 @@ use tempfile::TempDir;
 use url::form_urlencoded::byte_serialize;
 use webconnector::action::Status;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_webconnector");
+/// What is tested: what cargo has built, or the program that `WEBCONNECTOR_BINARY` names, such as a release.
+fn binary() -> PathBuf {
+    std::env::var_os("WEBCONNECTOR_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_webconnector").into(), PathBuf::from)
+}
 
 /// A task section of the configuration.
 pub struct FetchTask {
@@ -28,6 +31,7 @@ pub struct Setup {
     tasks: Vec<FetchTask>,
     settings: Vec<(String, String, String)>,
     start: Start,
+    descriptors: Option<u32>,
 }
 
 /// How the binary comes by its configuration.
@@ -43,6 +47,7 @@ enum Start {
 pub struct Connector {
     directory: TempDir,
     start: Start,
+    descriptors: Option<u32>,
     process: Option<Process>,
     /// How many lines of each task's output [`Connector::new_changes`] has told.
     told: HashMap<String, usize>,
@@ -90,10 +95,17 @@ impl Setup {
         self
     }
 
+    /// How many files and sockets the process may have open.
+    pub fn descriptors(mut self, count: u32) -> Setup {
+        self.descriptors = Some(count);
+        self
+    }
+
     pub fn start(self) -> Connector {
         let directory = TempDir::new().expect("a temporary directory can be made");
         fs::write(directory.path().join("webconnector.cfg"), self.text()).expect("the configuration can be written");
-        let mut connector = Connector { directory, start: self.start, process: None, told: HashMap::new() };
+        let Setup { start, descriptors, .. } = self;
+        let mut connector = Connector { directory, start, descriptors, process: None, told: HashMap::new() };
         connector.restart();
         connector
     }
@@ -292,7 +304,14 @@ impl Connector {
     /// Starts it again in the same directory, after a kill or an exit.
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "it is still running");
-        let mut command = Command::new(BINARY);
+        let mut command = match self.descriptors {
+            None => Command::new(binary()),
+            Some(count) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {count} && exec \"$0\" \"$@\"")]).arg(binary());
+                shell
+            }
+        };
         if let Start::Named = self.start {
             command.arg("--config").arg(self.folder().join("webconnector.cfg"));
         }
@@ -381,7 +400,7 @@ pub struct Running {
 pub fn spawn(folder: &Path, arguments: &[&str]) -> Running {
     let files = TempDir::new().expect("a temporary directory can be made");
     let create = |name: &str| File::create(files.path().join(name)).expect("a file can be made");
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary());
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(create("out")).stderr(create("err"));
     let child = command.spawn().expect("the binary can be started");
     Running { child, files, what: format!("webconnector {}", arguments.join(" ")) }

@@ -44,7 +44,21 @@ impl Answers {
         }
     }
 
+    /// Parameters are stored as they came, and a client can send many megabytes. An answer about those takes time and
+    /// memory, so that only one is made at once, and none of more than any single action can have.
     fn parameters(&self, token: Option<Token>) -> Result<Vec<Element>, Failure> {
+        const SMALL_BYTES: usize = 256 << 10;
+        const ALL_BYTES_MAX: usize = 16 << 20;
+        let bytes = self.queue.parameters_bytes(token.as_ref()).map_err(command_failure)?;
+        if token.is_none() && bytes > ALL_BYTES_MAX {
+            let why = format!("all actions together have {bytes} bytes of parameters; ask for one action by its Token");
+            return Err(Failure::new(ErrorCode::Refused, why));
+        }
+        let turn = if bytes > SMALL_BYTES { self.large_parameters.try_lock().map(Some) } else { Some(None) };
+        let Some(_turn) = turn else {
+            let why = format!("other parameters of more than {SMALL_BYTES} bytes are being told; try again");
+            return Err(Failure::new(ErrorCode::Refused, why));
+        };
         let submitted = match token {
             Some(token) => {
                 let params = self.queue.parameters(&token).map_err(command_failure)?;

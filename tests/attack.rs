@@ -1,0 +1,103 @@
+//! Strangers at the door of the real binary: whatever they send or hold back, `QueueInfo` is answered to everybody else,
+//! memory stays bounded, and afterwards the server serves as before.
+//!
+//! `scripts/attack` runs each attack for longer, with more connections and a strict limit on the time of a reply, and
+//! shows the figures. In the normal run other tests compete for the machine, so that the limit here only tells answers
+//! from none.
+
+#[path = "attack/attacks.rs"]
+mod attacks;
+mod common;
+#[path = "attack/crowd.rs"]
+mod crowd;
+#[path = "attack/watch.rs"]
+mod watch;
+
+use attacks::Attack;
+use common::{Connector, FetchTask, Setup, Site};
+use std::time::Duration;
+use watch::{Figures, Watch};
+use webconnector::action::Status;
+
+/// What the process may hold at its worst: every connection there may be with a head of the largest size, and bodies
+/// and replies up to their common limit.
+const MEMORY_MB_MAX: u64 = 256;
+
+/// How an attack is made.
+struct Plan {
+    /// How long it goes on.
+    lasts: Duration,
+    /// How many connections it has at once, where it is their number that hurts.
+    crowd: usize,
+    /// The slowest reply but for one in a hundred.
+    reply_max: Duration,
+}
+
+fn plan() -> Plan {
+    let number = |name: &str, default: u64| {
+        let text = std::env::var(name).unwrap_or_else(|_| default.to_string());
+        text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number"))
+    };
+    Plan {
+        lasts: Duration::from_millis(number("ATTACK_MS", 300)),
+        crowd: usize::try_from(number("ATTACK_CONNECTIONS", 600)).expect("it is a small number"),
+        reply_max: Duration::from_millis(number("ATTACK_REPLY_MS_MAX", 10_000)),
+    }
+}
+
+/// A task whose only page is held, so that its action runs for as long as the test likes.
+fn busy(setup: Setup) -> (Site, Connector, String) {
+    let site = Site::new().page("/", "<p>x").held("/");
+    let task = FetchTask::named("docs").set("Url", site.url("/")).set("PageTimeout", "3600").set("MaxRetries", "0");
+    let connector = setup.set("Actions", "MaximumThreads", "1").task(task).start();
+    let token = connector.synchronize("docs");
+    site.wait_for_hit("/");
+    (site, connector, token)
+}
+
+/// A stranger's worst hour is over: the action is still there, ends as it should, and a new one is performed.
+fn assert_unharmed(site: &Site, connector: &Connector, token: &str) {
+    assert_eq!(connector.status(token), Status::Processing);
+    site.release("/");
+    assert_eq!(connector.wait_until_done(token), Status::Finished);
+    connector.run("docs");
+}
+
+#[test]
+fn others_are_answered_and_memory_is_bounded_during_every_attack() {
+    let plan = plan();
+    let (site, mut connector, token) = busy(Setup::new());
+    let large = attacks::submit_large(connector.aci());
+    println!("{}", Figures::HEADING);
+    let mut failures = Vec::new();
+    for attack in attacks::all(plan.crowd, &large[0]) {
+        let figures = endure(&attack, &connector, &token, &plan);
+        println!("{figures}");
+        failures.extend(figures.failures(plan.reply_max, MEMORY_MB_MAX));
+    }
+    assert_eq!(failures, Vec::<String>::new());
+    for token in &large {
+        connector.ok(&Connector::queue_info("Cancel", token));
+    }
+    assert_unharmed(&site, &connector, &token);
+    assert!(connector.terminate().success());
+}
+
+/// Replies may take the pause between two attempts to accept, and connections that wait for longest are given up for it.
+#[test]
+fn without_descriptors_it_survives_and_serves_again() {
+    let plan = plan();
+    let (site, mut connector, token) = busy(Setup::new().descriptors(160));
+    let attack = attacks::idle("connections beyond the descriptors", 400);
+    let figures = endure(&attack, &connector, &token, &plan);
+    println!("{}\n{figures}", Figures::HEADING);
+    assert_eq!(figures.failures(plan.reply_max.max(Duration::from_secs(1)), MEMORY_MB_MAX), Vec::<String>::new());
+    assert_unharmed(&site, &connector, &token);
+    assert!(connector.terminate().success());
+}
+
+fn endure(attack: &Attack, connector: &Connector, token: &str, plan: &Plan) -> Figures {
+    let watch = Watch::start(connector, token);
+    let deeds = crowd::attack(connector.aci(), attack, plan.lasts);
+    watch.end(attack.name, deeds)
+}
