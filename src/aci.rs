@@ -16,6 +16,9 @@ mod chunked;
 mod connection;
 mod door;
 mod form;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guests;
 mod head;
 mod help;

@@ -11,6 +11,9 @@ mod coding;
 mod cookies;
 mod error;
 mod extra;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod home;
 mod names;
 mod proxy;

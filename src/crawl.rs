@@ -27,6 +27,9 @@ pub mod admission;
 pub mod charset;
 pub mod datastore;
 mod frontier;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod html;
 mod known;
 pub mod login;

@@ -6,6 +6,9 @@
 mod check;
 mod collect;
 mod documentaction;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod identifiers;
 mod identifiersxml;

@@ -193,7 +193,7 @@ pub(super) fn refused(response: &Response) -> Failure {
     Failure {
         why: format!("HTTP status {}", response.status),
         transient: is_transient(response.status),
-        retry_after: retry_after(response),
+        retry_after: response.headers.get("retry-after").and_then(retry_after),
         unreachable: false,
     }
 }
@@ -393,8 +393,8 @@ fn is_transient(status: u16) -> bool {
 }
 
 /// `Retry-After` in either form (RFC 9110, 10.2.3).
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers.get("retry-after")?.trim();
+pub(super) fn retry_after(text: &str) -> Option<Duration> {
+    let text = text.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
     } else {
