@@ -70,6 +70,8 @@ pub struct Server {
     pub request_line_bytes_max: usize,
     /// The folders in which replies may be written to files; absolute if [`Config::base`] is.
     pub output_folders: Vec<PathBuf>,
+    /// The folders in which backups are made and found; absolute if [`Config::base`] is.
+    pub backup_folders: Vec<PathBuf>,
 }
 
 /// `[Service]`
@@ -267,6 +269,7 @@ impl<'a> Reader<'a> {
             threads: self.or(section.number("Threads", 1..=256), 4),
             request_line_bytes_max: self.or(section.number("MaxInputString", 1024..=16 << 20), 128 << 10),
             output_folders: self.output_folders(&section),
+            backup_folders: self.backup_folders(&section),
         }
     }
 

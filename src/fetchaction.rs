@@ -26,7 +26,7 @@ mod view;
 pub use self::check::Findings;
 pub use self::schedule::{Progress, Schedule, Schedules};
 pub use self::synchronize::FIELDS;
-pub use self::task::{PARAMETERS, PlanError, Task, TaskParameter};
+pub use self::task::{PARAMETERS, PlanError, Task, TaskParameter, is_datastore_name};
 pub use self::tasklist::{TaskInfo, TaskList};
 pub use self::view::{ViewError, Viewed};
 
@@ -39,6 +39,7 @@ use crate::config::{self, Ini};
 use crate::ingest;
 use crate::pause::PauseGate;
 use crate::stop::StopFlag;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -185,6 +186,29 @@ impl FetchActions {
         let config::Tasks { ini, names } = config::Tasks::read(file)?;
         self.tasks.configure(&names);
         Ok(Settings { ini: Arc::new(ini), tasks: names, ..self.settings.clone() })
+    }
+
+    /// The datastores that there are: those in the folder, whoever brought their tasks, and those that tasks of the
+    /// configuration have elsewhere.
+    pub fn datastores(&self) -> std::io::Result<BTreeSet<PathBuf>> {
+        let folder = &self.settings.folder;
+        let mut found: BTreeSet<PathBuf> =
+            self.tasks.list(folder).into_iter().filter_map(|task| task.datastore).collect();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(is_datastore_name) {
+                found.insert(entry.path());
+            }
+        }
+        // Of a file that is broken at the moment, the tasks as they were at the start.
+        let settings = self.current().unwrap_or_else(|_| self.settings.clone());
+        for name in &settings.tasks {
+            let sources = task::Sources::read(&settings, &Params::default(), &[]);
+            let task = sources.and_then(|sources| task::of_section(&settings, &sources, name));
+            found.extend(task.map(|task| task.datastore));
+        }
+        found.retain(|path| path.exists());
+        Ok(found)
     }
 
     /// What an action with these parameters would do. Without `FetchAction` it is a synchronize.

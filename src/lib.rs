@@ -13,7 +13,7 @@
 //! | [`fetchaction`] | what `action=fetch` does |
 //! | [`crawl`] | one crawl: frontier, visitors, robots, pages, and the datastore of what a task knows |
 //! | [`ingest`] | documents and the targets that take them |
-//! | [`action`], [`client`], [`log`], [`pause`], [`stop`], [`time`], [`url`], [`wildcard`] | base values and tools, which know no subsystem |
+//! | [`action`], [`client`], [`log`], [`pause`], [`sqlite`], [`stop`], [`time`], [`url`], [`wildcard`] | base values and tools, which know no subsystem |
 //!
 //! Arrows point down only: `server` uses `aci`, `queue`, `fetchaction` and `config`; `fetchaction` uses `crawl` and
 //! `ingest`; everything uses the base. Siblings never import each other; they meet as function values that
@@ -31,6 +31,7 @@ pub mod log;
 pub mod pause;
 pub mod queue;
 pub mod server;
+pub mod sqlite;
 pub mod stop;
 pub mod time;
 pub mod url;

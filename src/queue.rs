@@ -56,6 +56,7 @@
 //! number of rows.
 
 mod commands;
+mod copy;
 mod database;
 mod delivery;
 mod errors;
@@ -70,6 +71,7 @@ mod waiting;
 mod watch;
 mod worker;
 
+pub use copy::{QueueCopyError, check, file_name, is_in_use};
 pub use database::QueueError;
 pub use errors::{CommandError, DuplicateError, SubmitError};
 pub use events::{Deliver, Events, Handler, Notification, Occasion, Render, Subject};
@@ -231,7 +233,7 @@ impl Queue {
     pub fn open(settings: Settings) -> Result<Queue, QueueError> {
         make_directory(&settings.directory)
             .map_err(|source| QueueError::Directory { path: settings.directory.clone(), source })?;
-        let path = settings.directory.join(format!("{}.db", settings.queue.as_str().to_ascii_lowercase()));
+        let path = settings.directory.join(file_name(&settings.queue));
         let (mut database, kept) = Database::open(&path)?;
         let limits = Limits {
             waiting: settings.waiting_max,

@@ -7,6 +7,7 @@
 //! answered as long as anything still runs.
 
 mod answer;
+mod backup;
 mod check;
 mod events;
 mod scheduler;
@@ -22,6 +23,7 @@ use crate::log;
 use crate::queue::{self, PerformError, Queue, QueueError, Running};
 use crate::time::Moment;
 use answer::{Answers, Waits};
+use backup::Backups;
 use crossbeam_channel::{Receiver, bounded};
 use parking_lot::Mutex;
 use scheduler::Scheduler;
@@ -61,10 +63,11 @@ impl Server {
         let aci_port = bind("ACI", aci_settings(config))?;
         let service_port = bind("service", service_settings(config))?;
         let (aci, service) = (aci_port.address(), service_port.address());
+        let token_host = TokenHost { ip: own_address(aci.ip()), port: aci.port() };
         let queue = Arc::new(Queue::open(queue::Settings {
             queue: QueueName::fetch(),
             directory: config.base.join("actions"),
-            token_host: TokenHost { ip: own_address(aci.ip()), port: aci.port() },
+            token_host,
             workers: config.actions.threads,
             waiting_max: config.actions.waiting_max,
             ended_max: config.actions.ended_max,
@@ -79,6 +82,13 @@ impl Server {
             queue: Arc::clone(&queue),
             fetch: Arc::clone(&fetch),
             stop: stop_sender,
+            backups: Backups {
+                base: config.base.clone(),
+                config: config.path.clone(),
+                folders: config.server.backup_folders.clone(),
+                host: token_host,
+                busy: Mutex::default(),
+            },
             folder: config.base.clone(),
             config_path: config.path.clone(),
             dispatchers: config.server.threads,
@@ -167,7 +177,7 @@ pub fn fetch_settings(config: &Config) -> fetchaction::Settings {
 }
 
 fn aci_settings(config: &Config) -> aci::Settings {
-    let config::Server { host, port, threads, request_line_bytes_max: head_bytes_max, output_folders } =
+    let config::Server { host, port, threads, request_line_bytes_max: head_bytes_max, output_folders, .. } =
         config.server.clone();
     let defaults = aci::Settings::default();
     aci::Settings { name: "aci", host, port, dispatchers: threads, head_bytes_max, output_folders, ..defaults }

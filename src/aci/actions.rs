@@ -212,6 +212,19 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         parse: |_| Ok(Request::GetStatus),
     },
     ActionSpec {
+        name: "BackupServer",
+        summary: "Makes an archive of the configuration, the queue and the datastores, while the server works, and answers \
+                  its filename",
+        params: &[optional(
+            "Path",
+            "a folder that [Server] AllowedBackupDirectoryCSVs lists, by default its first; a relative one counts from \
+             the configuration's folder",
+        )],
+        example: "action=BackupServer&Path=backup",
+        others: Others::Ignored,
+        parse: |params| Ok(Request::BackupServer { folder: params.optional("Path")? }),
+    },
+    ActionSpec {
         name: "GetLicenseInfo",
         summary: "Tells that no licence is needed, for tools that ask for one",
         params: &[],

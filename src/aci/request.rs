@@ -24,6 +24,10 @@ pub enum Request {
     StopFetch {
         token: Token,
     },
+    /// Make an archive in this folder, or in the first that is configured.
+    BackupServer {
+        folder: Option<String>,
+    },
     /// For people.
     Help(Help),
     GetLicenseInfo,

@@ -9,6 +9,11 @@ impl Reader<'_> {
         self.folders(section, "AllowedOutputDirectoryCSVs", "replies")
     }
 
+    /// `AllowedBackupDirectoryCSVs`, a name of our own.
+    pub(super) fn backup_folders(&mut self, section: &Layers<'_>) -> Vec<PathBuf> {
+        self.folders(section, "AllowedBackupDirectoryCSVs", "backup")
+    }
+
     /// A list that is there and empty is no folder at all.
     fn folders(&mut self, section: &Layers<'_>, name: &str, default: &str) -> Vec<PathBuf> {
         let mut listed = section.list(name);

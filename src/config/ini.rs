@@ -6,7 +6,7 @@ use super::read::{FILE_BYTES_MAX, INCLUDE_DEPTH_MAX, READINGS_MAX, Reader, TOTAL
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The most sections and values together: each takes far more memory than the few bytes that an action's text
@@ -23,6 +23,8 @@ pub struct Ini {
     /// How many sections and values there are.
     items: usize,
     warnings: Vec<Warning>,
+    /// The file and all that it includes; none of a text.
+    files: Vec<PathBuf>,
 }
 
 /// A section. If its heading appears twice, its entries are one list.
@@ -128,6 +130,15 @@ impl Ini {
 
     pub fn sections(&self) -> impl Iterator<Item = &Section> {
         self.sections.iter()
+    }
+
+    /// The files that it was read from, the main one first, the others as often as they are included.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    pub(super) fn set_files(&mut self, files: Vec<PathBuf>) {
+        self.files = files;
     }
 
     /// At most 100.

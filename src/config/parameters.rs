@@ -23,6 +23,13 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "replies",
         "Folders in which Output=File may write, separated by commas; their sub-folders do not count. Empty for none.",
     ),
+    spec(
+        "Server",
+        "AllowedBackupDirectoryCSVs",
+        "backup",
+        "Folders in which BackupServer makes archives, separated by commas; their sub-folders do not \
+         count. Empty for none. A name of our own.",
+    ),
     spec("Service", "Host", "127.0.0.1", "Address of the service port. A name of our own."),
     spec("Service", "ServicePort", "7007", "Port for status and stop; 0 takes a free one and the start line names it."),
     spec("Actions", "MaximumThreads", "2", "How many actions run at once, up to 64; 0 or less is 1."),

@@ -23,6 +23,8 @@ pub(super) struct Reader {
     base: Option<PathBuf>,
     /// The main file and the includes that lead here, to notice a circle.
     open: Vec<PathBuf>,
+    /// Everything that was read, by the names under which it was found.
+    files: Vec<PathBuf>,
     readings: usize,
     bytes: u64,
 }
@@ -41,13 +43,17 @@ impl Reader {
     pub(super) fn read_file(path: &Path) -> Result<Ini, IniError> {
         let bytes = read_bytes(path).map_err(|source| IniError::Unreadable { file: display(path), source })?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
-        let mut reader = Reader { base: Some(base), open: vec![canonical(path)], readings: 1, bytes: 0 };
-        reader.read_all(&display(path), &bytes)
+        let files = vec![path.to_owned()];
+        let mut reader = Reader { base: Some(base), open: vec![canonical(path)], files, readings: 1, bytes: 0 };
+        let mut ini = reader.read_all(&display(path), &bytes)?;
+        ini.set_files(reader.files);
+        Ok(ini)
     }
 
     /// A text that may include nothing; `name` stands in for a file's.
     pub(super) fn read_text(name: &str, text: &str) -> Result<Ini, IniError> {
-        Reader { base: None, open: Vec::new(), readings: 1, bytes: 0 }.read_all(name, text.as_bytes())
+        Reader { base: None, open: Vec::new(), files: Vec::new(), readings: 1, bytes: 0 }
+            .read_all(name, text.as_bytes())
     }
 
     fn read_all(&mut self, name: &str, bytes: &[u8]) -> Result<Ini, IniError> {
@@ -166,6 +172,7 @@ impl Reader {
             return Err(IniError::TooMuch { at: at.clone() });
         }
         self.open.push(key);
+        self.files.push(path.to_owned());
         Ok(bytes)
     }
 }

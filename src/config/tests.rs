@@ -20,9 +20,15 @@ pub(super) fn notices(text: &str) -> Result<Vec<String>, ConfigError> {
 #[test]
 fn without_a_file_there_are_defaults_and_only_this_machine() {
     let config = Config::default_in(Path::new("/srv/wc"));
-    let output_folders = vec![config.base.join("replies")];
-    let server =
-        Server { host: "127.0.0.1".into(), port: 7006, threads: 4, request_line_bytes_max: 131_072, output_folders };
+    let (output_folders, backup_folders) = (vec![config.base.join("replies")], vec![config.base.join("backup")]);
+    let server = Server {
+        host: "127.0.0.1".into(),
+        port: 7006,
+        threads: 4,
+        request_line_bytes_max: 131_072,
+        output_folders,
+        backup_folders,
+    };
     assert_eq!(config.server, server);
     assert_eq!(config.service, Service { host: "127.0.0.1".into(), port: 7007 });
     let actions = Actions {
@@ -75,8 +81,15 @@ fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
          OutputFormat=IDX\nOutputDirectory=/var/out\n[FetchTasks]\n0=Docs\n[Docs]\nUrl=http://h/\n",
     )?;
     let config = Config::load(&path)?;
-    let output_folders = vec![config.base.join("replies")];
-    let server = Server { host: "0.0.0.0".into(), port: 0, threads: 8, request_line_bytes_max: 64_000, output_folders };
+    let (output_folders, backup_folders) = (vec![config.base.join("replies")], vec![config.base.join("backup")]);
+    let server = Server {
+        host: "0.0.0.0".into(),
+        port: 0,
+        threads: 8,
+        request_line_bytes_max: 64_000,
+        output_folders,
+        backup_folders,
+    };
     assert_eq!(config.server, server);
     assert_eq!(config.service, Service { host: "::1".into(), port: 7107 });
     assert_eq!((config.actions.threads, config.actions.waiting_max, config.actions.ended_max), (1, 7, 0));
@@ -193,6 +206,7 @@ fn every_declared_parameter_is_read() {
         "0",
         "AllowedDestinationDirectoryCSVs",
         "AllowedOutputDirectoryCSVs",
+        "AllowedBackupDirectoryCSVs",
         // Read with the parameters of each task, by whoever performs it.
         "IngestActions",
     ];

@@ -331,6 +331,11 @@ fn listed(ini: &Ini) -> Vec<String> {
     listed.map(|(_, entry)| entry.value.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
+/// Whether a file of this name is a datastore.
+pub fn is_datastore_name(name: &str) -> bool {
+    name.strip_prefix("connector_").is_some_and(|rest| rest.len() > 13 && rest.ends_with("_datastore.db"))
+}
+
 pub(super) fn datastore_name(task: &str) -> String {
     format!("connector_{}_datastore.db", file_name(&task.to_uppercase()))
 }

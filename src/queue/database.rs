@@ -14,6 +14,8 @@ use super::level::QueueEvent;
 use super::record::{Record, claims_of};
 use super::series::Series;
 use crate::action::{Counts, Report, Status, Token};
+use crate::sqlite::{self, CopyError};
+use crate::stop::StopFlag;
 use crate::time::Moment;
 use outbox::{EVENTS, Outbox};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, TransactionBehavior, params};
@@ -259,6 +261,11 @@ impl Database {
         transaction.commit()?;
         self.outbox = outbox;
         Ok(dropped)
+    }
+
+    /// Writes a copy of the file, as of the last commit, to `to`.
+    pub(super) fn copy_to(&self, to: &Path, stop: &StopFlag) -> Result<(), CopyError> {
+        sqlite::copy(&self.connection, to, stop)
     }
 
     /// Whose file it is. Changes nothing.

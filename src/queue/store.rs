@@ -9,10 +9,13 @@
 use super::database::{Database, Dispatched, KeptEvent, OWED_MAX, Owed, QueueError, Write};
 use super::events::Events;
 use super::level::{Level, Movement};
+use crate::sqlite::CopyError;
+use crate::stop::StopFlag;
 use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{error, warn};
 use parking_lot::Mutex;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -54,6 +57,7 @@ type Answer = Result<(), StoreError>;
 
 enum Job {
     Commit(Write, Sender<Answer>),
+    Copy(PathBuf, StopFlag, Sender<Result<(), CopyError>>),
     Owed {
         handler: Arc<str>,
         after: i64,
@@ -97,6 +101,15 @@ impl Store {
         self.ask(job)?.recv().unwrap_or(Err(StoreError::Closed))
     }
 
+    /// Writes a copy of the file to `to`. Everything that was asked for before is in it, if it was answered.
+    pub(super) fn copy(&self, to: PathBuf, stop: StopFlag) -> Result<Result<(), CopyError>, StoreError> {
+        let jobs = self.jobs.lock().clone().ok_or(StoreError::Closed)?;
+        let (answer, answered) = bounded(1);
+        jobs.send(Job::Copy(to, stop, answer)).map_err(|_| StoreError::Closed)?;
+        drop(jobs);
+        answered.recv().map_err(|_| StoreError::Closed)
+    }
+
     /// Answers what has been asked, ends the thread and closes the file. Later commits fail as closed.
     pub(super) fn close(&self) {
         let jobs = self.jobs.lock().take();
@@ -137,6 +150,8 @@ fn run(mut database: Database, mut outlet: Outlet, incoming: &Receiver<Job>) {
                 Job::Owed { handler, after, until, count, answer } => {
                     drop(answer.send(database.owed(&handler, after, until, count).map_err(write_error)));
                 }
+                // What stands before it in this batch is answered after it, and so need not be in it.
+                Job::Copy(to, stop, answer) => drop(answer.send(database.copy_to(&to, &stop))),
                 #[cfg(test)]
                 Job::Pragma(name, value, answer) => {
                     drop(answer.send(database.pragma(name, value).map_err(write_error)));

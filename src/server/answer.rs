@@ -1,6 +1,7 @@
 //! What each request is answered: one function per action, from a typed [`Request`] to a [`Reply`].
 
 mod about;
+mod backup;
 mod fetch;
 mod help;
 mod progress;
@@ -10,6 +11,7 @@ mod results;
 mod view;
 mod waits;
 
+use super::backup::Backups;
 use super::scheduler::Scheduler;
 use crate::aci::{Caller, Element, Journal, Reply, Request, ServiceRequest};
 use crate::fetchaction::FetchActions;
@@ -31,6 +33,7 @@ pub(super) struct Answers {
     pub(super) fetch: Arc<FetchActions>,
     /// Told when a client asks the service port to stop the connector.
     pub(super) stop: Sender<()>,
+    pub(super) backups: Backups,
     pub(super) folder: PathBuf,
     pub(super) config_path: Option<PathBuf>,
     pub(super) dispatchers: usize,
@@ -56,6 +59,7 @@ impl Answers {
             Request::View { params, no_aci } => self.view(&params, no_aci, caller),
             Request::GetUri { identifiers } => Reply::new("GetUri", uris(&identifiers)),
             Request::PurgeDatastore { section } => Reply::new("PurgeDatastore", self.purge(&section, caller)),
+            Request::BackupServer { folder } => Reply::new("BackupServer", self.back_up(folder.as_deref(), caller)),
             Request::Help(help) => self.help(&help),
             Request::GetLicenseInfo => Reply::success("GetLicenseInfo", about::licence()),
             Request::GetVersion => Reply::success("GetVersion", self.version()),

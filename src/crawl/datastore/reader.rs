@@ -1,6 +1,8 @@
 //! Reading a datastore beside the crawl that holds its lock: a second connection, which sees the last commit.
 
 use super::{APPLICATION_ID, DatastoreError, PageIds, SCHEMA, read_meta};
+use crate::sqlite::{self, CopyError};
+use crate::stop::StopFlag;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 use std::time::Duration;
@@ -49,6 +51,15 @@ impl Reader {
         let key = |name| read_meta(&db, name).map(i64::cast_unsigned);
         let ids = PageIds { key: (key("key0")?, key("key1")?) };
         Ok(Some(Reader { db, ids }))
+    }
+
+    /// Writes a copy of the datastore, as of the last commit, to the file `to`, which is not there yet. A crawl that runs is
+    /// not disturbed.
+    pub fn copy_to(&self, to: &Path, stop: &StopFlag) -> Result<(), CopyError> {
+        // One look at the whole: without a transaction, each commit of a crawl would have the copy begin anew.
+        let transaction = self.db.unchecked_transaction()?;
+        read_meta(&transaction, "run")?;
+        sqlite::copy(&transaction, to, stop)
     }
 
     /// What is known of the page at `url`, which is canonical.
