@@ -108,10 +108,12 @@ fn post_to(http: HttpHandler, stop: &StopFlag) -> Deliver {
         ..client::Settings::default()
     };
     let client = Client::new(&settings, stop);
+    // The rest of the URL may be a key: receivers of this kind often have no other.
+    let receiver = url.origin().ascii_serialization();
     Box::new(move |event| match client.post(&url, CONTENT_TYPE, event.as_bytes()) {
         Ok(response) if (200..300).contains(&response.status) => Ok(()),
-        Ok(response) => Err(format!("{url} answered with the status {}, not one of 200 to 299", response.status)),
-        Err(error) => Err(format!("{url}: {error}")),
+        Ok(response) => Err(format!("{receiver} answered with the status {}, not one of 200 to 299", response.status)),
+        Err(error) => Err(format!("{receiver}: {error}")),
     })
 }
 
