@@ -89,19 +89,23 @@ impl Line<'_> {
 
     /// Tells an event, in as many attempts as the handler's settings allow. `false`: it has not been told.
     fn insist(&mut self, event: &KeptEvent) -> Result<bool, Stopped> {
-        let (name, attempts) = (&self.handler.name, u64::from(self.handler.retries) + 1);
+        let (handler, attempts, name) = (&self.handler.name, u64::from(self.handler.retries) + 1, &event.name);
         for attempt in 1..=attempts {
             if attempt > 1 {
                 self.shared.closing.sleep(self.handler.retry_interval)?;
             }
             match self.tell(event)? {
                 Ok(()) => return Ok(true),
-                Err(why) => {
-                    warn!(target: "action", "Event not delivered to [{name}], attempt {attempt} of {attempts}: {why}");
-                }
+                Err(why) => warn!(
+                    target: "action",
+                    "Event {name} not delivered to [{handler}], attempt {attempt} of {attempts}: {why}"
+                ),
             }
         }
-        error!(target: "action", "Event for [{name}] set aside; it is tried again when another one has been delivered");
+        error!(
+            target: "action",
+            "Event {name} for [{handler}] set aside; it is tried again when another one has been delivered"
+        );
         Ok(false)
     }
 
@@ -116,8 +120,8 @@ impl Line<'_> {
             while let Some(event) = self.owed(self.again, until, 1)?.pop() {
                 self.again = event.id;
                 if let Err(why) = self.tell(&event)? {
-                    let name = &self.handler.name;
-                    info!(target: "action", "An event that was set aside is still not delivered to [{name}]: {why}");
+                    let (name, handler) = (&event.name, &self.handler.name);
+                    info!(target: "action", "Event {name}, set aside before, still not delivered to [{handler}]: {why}");
                     return Ok(());
                 }
             }

@@ -178,8 +178,9 @@ impl Events {
 
     fn owe(&self, occasion: Occasion, subject: Subject<'_>, at: Moment) -> Option<Owed> {
         let handler = Arc::clone(self.told.get(&occasion)?);
-        let payload = (self.render)(&Notification { id: Uuid::new_v4(), at, occasion, subject });
-        Some(Owed { handler, payload: payload.into() })
+        let id = Uuid::new_v4();
+        let payload = (self.render)(&Notification { id, at, occasion, subject });
+        Some(Owed { handler, name: format!("{} {id}", occasion.as_str()).into(), payload: payload.into() })
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) const EVENTS: &str = "
 CREATE TABLE events ( -- of which a handler has not been told
     id      INTEGER PRIMARY KEY AUTOINCREMENT, -- the order in which they came about; never used again
     handler TEXT    NOT NULL,                  -- the name of its section, in capitals
+    name    TEXT    NOT NULL,                  -- what the log calls it
     payload TEXT    NOT NULL                   -- what it is told
 ) STRICT;
 CREATE INDEX events_of_handler ON events (handler);
@@ -30,6 +31,8 @@ ALTER TABLE queue ADD COLUMN told TEXT NOT NULL DEFAULT 'QueueEmpty'; -- the las
 pub(in crate::queue) struct Owed {
     /// In capitals.
     pub(in crate::queue) handler: Arc<str>,
+    /// What the log calls it.
+    pub(in crate::queue) name: Arc<str>,
     pub(in crate::queue) payload: Arc<str>,
 }
 
@@ -37,6 +40,7 @@ pub(in crate::queue) struct Owed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::queue) struct Kept {
     pub(in crate::queue) id: i64,
+    pub(in crate::queue) name: String,
     pub(in crate::queue) payload: String,
 }
 
@@ -87,8 +91,9 @@ impl Outbox {
             self.delete(transaction, deleted, params![id])?;
         }
         for owed in &write.owed {
-            let mut insert = transaction.prepare_cached("INSERT INTO events (handler, payload) VALUES (?1, ?2)")?;
-            insert.execute(params![&*owed.handler, &*owed.payload])?;
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO events (handler, name, payload) VALUES (?1, ?2, ?3)")?;
+            insert.execute(params![&*owed.handler, &*owed.name, &*owed.payload])?;
             let held = self.0.entry(Arc::clone(&owed.handler)).or_default();
             held.events += 1;
             held.bytes += owed.payload.len();
@@ -159,10 +164,10 @@ pub(super) fn owed(
     count: usize,
 ) -> Result<Vec<Kept>, rusqlite::Error> {
     let mut select = connection.prepare_cached(
-        "SELECT id, payload FROM events WHERE handler = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
+        "SELECT id, name, payload FROM events WHERE handler = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
     )?;
     let kept = select.query_map(params![handler, after, until, signed(count)], |row| {
-        Ok(Kept { id: row.get(0)?, payload: row.get(1)? })
+        Ok(Kept { id: row.get(0)?, name: row.get(1)?, payload: row.get(2)? })
     })?;
     kept.collect()
 }

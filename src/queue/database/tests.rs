@@ -200,7 +200,7 @@ fn a_commit_that_fails_keeps_nothing_and_the_next_one_can_succeed() {
 }
 
 fn owed(handler: &str, text: impl Into<Arc<str>>) -> Owed {
-    Owed { handler: handler.into(), payload: text.into() }
+    Owed { handler: handler.into(), name: "OnStart 7".into(), payload: text.into() }
 }
 
 #[test]
