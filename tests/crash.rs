@@ -8,6 +8,7 @@ mod common;
 
 use common::{Connector, FetchTask, Response, Setup, Site, Xml, encode, poll};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::thread;
@@ -17,6 +18,8 @@ use webconnector::action::Status;
 const TASKS: [&str; 3] = ["one", "two", "three"];
 const CLIENTS: u64 = 3;
 const PAGES: usize = 12;
+/// What the handler of events writes.
+const EVENTS: &str = "events.xml";
 
 /// What clients know of an action.
 #[derive(Debug, Default)]
@@ -54,6 +57,9 @@ fn no_answer_is_broken_by_a_kill() {
     let setup = TASKS.iter().fold(Setup::new(), |setup, name| setup.task(task(name)));
     // A kill is no fault of the action that it hits, and many rounds have many actions: none is given up or forgotten.
     let setup = setup.set("Actions", "MaxAttempts", "100").set("Actions", "MaxEndedActions", "1000000");
+    let told = ["OnStart", "OnFinish", "OnError"].iter();
+    let setup = told.fold(setup, |setup, on| setup.set("Actions", on, "Told")).set("Told", "FilePath", EVENTS);
+    let setup = setup.set("Told", "LibraryName", "TextFileHandler");
     let mut connector = setup.start();
     let histories = Histories::default();
     let mut chance = Chance(seed);
@@ -81,6 +87,7 @@ fn no_answer_is_broken_by_a_kill() {
     connector.ok("action=QueueInfo&QueueName=Fetch&QueueAction=Resume");
     poll("every action to end", || connector.queue_ended().then_some(()));
     audit(&connector, &histories, true);
+    audit_events(&connector);
 
     // Whatever was killed in the middle: the index agrees with the site in the end.
     for name in TASKS {
@@ -190,4 +197,31 @@ fn audit(connector: &Connector, histories: &Histories, is_last: bool) {
         };
         assert!(is_allowed, "{token} is {status}: {history:?}");
     }
+}
+
+/// Of every action that was started and has ended, the handler has been told the end: one end, however often.
+fn audit_events(connector: &Connector) {
+    let all = connector.ok("action=QueueInfo&QueueName=Fetch&QueueAction=GetStatus");
+    let actions = all.find("actions").expect("it lists actions").all("action");
+    let started = actions.into_iter().filter(|action| action.find("process_start_time").is_some());
+    let ended: BTreeMap<_, _> = started.map(|action| (action.text("token"), action.text("status"))).collect();
+    let told = || {
+        let text = fs::read_to_string(connector.folder().join(EVENTS)).unwrap_or_default();
+        // A line that a kill has cut short is written again.
+        let events = text.lines().filter(|line| line.ends_with("</autnresponse>")).map(Xml::parse);
+        let mut ends: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+        for event in events.filter(|event| event.text("event") != "OnStart") {
+            let end = (event.text("status").to_owned(), event.text("eventid").to_owned());
+            ends.entry(event.text("token").to_owned()).or_default().insert(end);
+        }
+        ends
+    };
+    let ends = poll("every end to be told", || {
+        Some(told()).filter(|ends| ended.keys().all(|token| ends.contains_key(*token)))
+    });
+    for (token, ends) in ends {
+        let statuses: Vec<_> = ends.iter().map(|(status, _)| status.as_str()).collect();
+        assert_eq!(Some(&statuses[..]), ended.get(token.as_str()).map(std::slice::from_ref), "{token}: {ends:?}");
+    }
+    println!("{} ends were told", ended.len());
 }

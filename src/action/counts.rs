@@ -3,8 +3,8 @@
 use super::errors::{ErrorSummary, Errors};
 use super::results::{DocumentResult, Listing, Results};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// The counters of one task section, shared between the thread that counts and those that ask.
 ///
@@ -41,8 +41,6 @@ pub struct TaskCounts {
     pub ended: AtomicBool,
     /// What went wrong since it was last asked for.
     met: Errors,
-    /// Why the ingest target refused the first change that it refused.
-    refusal: OnceLock<String>,
 }
 
 /// How far a running action is with one task section.
@@ -83,16 +81,6 @@ impl TaskCounts {
     pub fn refused(&self, why: &str) {
         self.ingestfailed.fetch_add(1, Ordering::Relaxed);
         self.met.add(why);
-        self.refusal.get_or_init(|| why.to_owned());
-    }
-
-    /// One sentence on the changes that the target has not taken, if there are any.
-    fn refusals(&self) -> Option<String> {
-        let why = self.refusal.get()?;
-        let (task, count) = (&self.task, self.ingestfailed.load(Ordering::Relaxed));
-        Some(format!(
-            "{task}: {count} of the changes were not taken, and the next run sends them again; the first: {why}"
-        ))
     }
 
     fn stage(&self) -> Stage {
@@ -202,14 +190,6 @@ impl Live {
     pub fn add_listing(&self, listing: Listing) {
         let listing = Arc::new(listing);
         self.0.lock().results.listings.push(listing);
-    }
-
-    /// What the ingest target has not taken, in one sentence for each task section: no failure of the action, and yet
-    /// what somebody has to look into.
-    pub fn refusals(&self) -> Option<String> {
-        let tasks = self.0.lock().tasks.clone();
-        let sentences: Vec<String> = tasks.iter().filter_map(|counts| counts.refusals()).collect();
-        (!sentences.is_empty()).then(|| sentences.join("; "))
     }
 
     /// The errors of each task section since the last call.
