@@ -155,6 +155,14 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_keeps_its_line_ends() {
+        let failed = Element::text("failed", "PGlk").attribute("message", "a\tb\r\n\u{1}\"c\" < 'd'");
+        let xml = text(&Reply::success("x", vec![failed]), Format::Xml);
+        let expected = "<failed message=\"a&#9;b&#13;&#10;\u{FFFD}&quot;c&quot; &lt; &apos;d&apos;\">PGlk</failed>";
+        assert!(xml.contains(expected), "{xml}");
+    }
+
+    #[test]
     fn an_error_has_its_six_fields_in_order() {
         let mut failure = Failure::new(ErrorCode::ParamInvalid, "the token is not known");
         failure.time = Moment::from_epoch_ms(0);

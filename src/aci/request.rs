@@ -156,12 +156,13 @@ pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Op
     let asked = match form::read(target, content_type, body) {
         Ok(asked) => asked,
         Err(bad) => {
-            // The body is unread, but the URL may still say which action this was to be.
-            let action = form::read(target, None, b"").ok().and_then(|asked| asked.action);
+            // The body is unread, but the URL may still say which action this was to be, and who reads the answer how.
+            let of_url = form::read(target, None, b"").ok();
+            let (action, params) = of_url.map_or_else(Default::default, |asked| (asked.action, asked.params));
             return Parsed {
                 action: printed(action.as_deref().unwrap_or_default()),
-                format: Format::default(),
-                action_id: None,
+                format: Format::asked(&params).unwrap_or_default(),
+                action_id: params.optional("ActionID").ok().flatten(),
                 known: None,
                 output: None,
                 request: Err(Failure::new(ErrorCode::ParamInvalid, bad.to_string())),
