@@ -277,6 +277,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn serve_with(asked_for: Option<&Path>) -> Exit {
+    // Before anything is read: a restore brings another configuration.
+    let restored = match serve::put_restored_in_place(asked_for) {
+        Ok(restored) => restored,
+        Err(why) => {
+            eprintln!("webconnector: {why}");
+            return Exit::Failed;
+        }
+    };
     let path = match look_for_config(asked_for) {
         Ok(path) => path,
         Err(why) => return complain(&why),
@@ -298,7 +306,7 @@ fn serve_with(asked_for: Option<&Path>) -> Exit {
             return Exit::Failed;
         }
     };
-    for notice in &config.notices {
+    for notice in restored.iter().chain(&config.notices) {
         ::log::log!(target: "application", notice.level, "{}", notice.text);
     }
     // These keep no other task from being performed, and may be mended while the server runs.

@@ -10,9 +10,11 @@ mod answer;
 mod backup;
 mod check;
 mod events;
+mod restore;
 mod scheduler;
 
 pub use check::{Checked, check};
+pub use restore::{PlaceError, Placed, put_in_place};
 
 use crate::aci::{self, Journal, Listening};
 use crate::action::{QueueName, TokenHost};

@@ -225,6 +225,14 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         parse: |params| Ok(Request::BackupServer { folder: params.optional("Path")? }),
     },
     ActionSpec {
+        name: "RestoreServer",
+        summary: "Checks an archive of BackupServer and stops the server, which is started with its state; the present one is kept in a folder",
+        params: &[required("Filename", "the archive, in such a folder")],
+        example: "action=RestoreServer&Filename=backup/20261124T160000_127.0.0.1_7006.zip",
+        others: Others::Ignored,
+        parse: |params| Ok(Request::RestoreServer { archive: params.required("Filename")? }),
+    },
+    ActionSpec {
         name: "GetLicenseInfo",
         summary: "Tells that no licence is needed, for tools that ask for one",
         params: &[],

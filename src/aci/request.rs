@@ -28,6 +28,10 @@ pub enum Request {
     BackupServer {
         folder: Option<String>,
     },
+    /// Go on with the state of this archive.
+    RestoreServer {
+        archive: String,
+    },
     /// For people.
     Help(Help),
     GetLicenseInfo,
@@ -174,7 +178,8 @@ pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Op
     let action_id = params.optional("ActionID").ok().flatten();
     let found = find(table, &action);
     let known = found.as_ref().ok().map(|spec| spec.name);
-    let standard = format.as_ref().map_err(BadParam::clone).and_then(|_| output_of(&mut params));
+    let standard =
+        format.as_ref().map_err(BadParam::clone).and_then(|_| output_of(&mut params, found.as_ref().ok().copied()));
     let (request, output) = match standard {
         Err(bad) => (Err(bad.into()), None),
         Ok(output) => {
@@ -189,7 +194,7 @@ pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Op
 }
 
 /// Takes out what says where the reply goes: it is no part of what is performed.
-fn output_of(params: &mut Params) -> Result<Option<PathBuf>, BadParam> {
+fn output_of(params: &mut Params, spec: Option<&ActionSpec>) -> Result<Option<PathBuf>, BadParam> {
     for (name, why) in UNSUPPORTED_PARAMS {
         let given = params.get(name).filter(|value| !value.is_empty() && bool::from_param(value) != Some(false));
         if let Some(value) = given {
@@ -197,8 +202,16 @@ fn output_of(params: &mut Params) -> Result<Option<PathBuf>, BadParam> {
         }
         params.remove(name);
     }
+    let [wanted, file] = output::PARAMS;
+    // RestoreServer has a file of its own to name.
+    if spec.is_some_and(|spec| spec.params.iter().any(|own| own.name.eq_ignore_ascii_case(file))) {
+        let given = params.get(wanted).filter(|value| !value.is_empty());
+        return given.map_or(Ok(None), |value| {
+            Err(BadParam::unreadable(wanted, value, format!("nothing: {file} is a parameter of this action's own")))
+        });
+    }
     let output = output::asked(params)?;
-    for name in output::PARAMS {
+    for name in [wanted, file] {
         params.remove(name);
     }
     Ok(output)
@@ -319,6 +332,7 @@ mod tests {
             ("/action=getpid&template=x", ErrorCode::ParamInvalid, "Template is \"x\"; expected is nothing: replies"),
             ("/action=getpid&encryptresponse=true", ErrorCode::ParamInvalid, "replies are not encrypted"),
             ("/action=getpid&TemplateParamsCSVs=a,b", ErrorCode::ParamInvalid, "replies are not transformed"),
+            ("/action=restoreserver&filename=x&output=file", ErrorCode::ParamInvalid, "of this action's own"),
             ("/action=getpid&output=file", ErrorCode::ParamMissing, "FileName is required"),
             ("/action=getpid&responseformat=yaml", ErrorCode::ParamInvalid, "xml, json or simplejson"),
         ];

@@ -1,13 +1,14 @@
 //! `webconnector`: the server in the foreground, from the start line to the signal that ends it.
 
 use super::Exit;
-use crate::config::Config;
+use crate::config::{Config, Notice};
 use crate::log;
-use crate::server::Server;
+use crate::server::{Placed, Server, put_in_place};
 use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::io::Write as _;
+use std::path::Path;
 use std::thread::JoinHandle;
 
 /// SIGTERM and SIGINT as messages. Their thread ends when this is dropped.
@@ -72,6 +73,28 @@ pub(super) fn serve(config: &Config) -> Exit {
     server.shut_down();
     log::always("application", format_args!("stopped"));
     Exit::Ok
+}
+
+/// Puts what a restore has prepared in its place, wherever the configuration may be: while it is being put there, there
+/// is none to be found.
+pub(super) fn put_restored_in_place(asked_for: Option<&Path>) -> Result<Vec<Notice>, String> {
+    let working_folder =
+        std::env::current_dir().map_err(|error| format!("the working directory cannot be read: {error}"))?;
+    let named = asked_for.map(|path| working_folder.join(path));
+    let program = std::env::current_exe().ok();
+    let folders = match &named {
+        Some(path) => vec![path.parent()],
+        None => vec![program.as_deref().and_then(Path::parent), Some(working_folder.as_path())],
+    };
+    let mut told = Vec::new();
+    for folder in folders.into_iter().flatten() {
+        let placed = put_in_place(folder).map_err(|error| error.to_string())?;
+        told.extend(placed.map(|Placed { replaced }| {
+            let kept = replaced.display();
+            Notice::warning(format!("a backup was restored; what there was before is kept in {kept}"))
+        }));
+    }
+    Ok(told)
 }
 
 /// Both to the log and to whoever started the program.

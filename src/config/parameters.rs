@@ -27,7 +27,7 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "Server",
         "AllowedBackupDirectoryCSVs",
         "backup",
-        "Folders in which BackupServer makes archives, separated by commas; their sub-folders do not \
+        "Folders in which BackupServer makes archives and RestoreServer finds them, separated by commas; their sub-folders do not \
          count. Empty for none. A name of our own.",
     ),
     spec("Service", "Host", "127.0.0.1", "Address of the service port. A name of our own."),

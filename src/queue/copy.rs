@@ -4,7 +4,9 @@ use super::Queue;
 use super::database::{Database, QueueError};
 use crate::action::QueueName;
 use crate::sqlite::CopyError;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
+use std::time::Duration;
 
 /// Why there is no copy of a queue.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +38,40 @@ pub fn check(path: &Path) -> Result<(), QueueError> {
     Database::open(path).map(drop)
 }
 
-/// Whether a process works with the queue at `path`.
+/// Whether a process works with the queue at `path`. Changes nothing in it, whatever the file is.
 pub fn is_in_use(path: &Path) -> bool {
-    path.exists() && matches!(Database::open(path), Err(QueueError::Locked { .. }))
+    let look = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0))
+    };
+    let code = look().err().and_then(|error| error.sqlite_error_code());
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Submission;
+    use super::super::tests::settings;
+    use super::*;
+
+    #[test]
+    fn a_copy_is_a_queue_of_its_own_and_a_queue_that_runs_is_in_use() -> Result<(), Box<dyn std::error::Error>> {
+        let (home, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let name = file_name(&QueueName::fetch());
+        let queue = Queue::open(settings(home.path()))?;
+        let token = queue.submit(&Submission::default())?;
+        queue.copy_to(&other.path().join(&name))?;
+        assert!(is_in_use(&home.path().join(&name)) && !is_in_use(&other.path().join(&name)));
+        check(&other.path().join(&name))?;
+        let copy = Queue::open(settings(other.path()))?;
+        assert_eq!(copy.list(), queue.list());
+        assert!(copy.get(&token).is_some());
+        queue.join();
+        assert!(matches!(queue.copy_to(&other.path().join("x")), Err(QueueCopyError::Closed)));
+        drop(queue);
+        assert!(!is_in_use(&home.path().join(&name)) && !is_in_use(&home.path().join("none")));
+        Ok(())
+    }
 }

@@ -60,6 +60,7 @@ impl Answers {
             Request::GetUri { identifiers } => Reply::new("GetUri", uris(&identifiers)),
             Request::PurgeDatastore { section } => Reply::new("PurgeDatastore", self.purge(&section, caller)),
             Request::BackupServer { folder } => Reply::new("BackupServer", self.back_up(folder.as_deref(), caller)),
+            Request::RestoreServer { archive } => Reply::new("RestoreServer", self.restore(&archive, caller)),
             Request::Help(help) => self.help(&help),
             Request::GetLicenseInfo => Reply::success("GetLicenseInfo", about::licence()),
             Request::GetVersion => Reply::success("GetVersion", self.version()),

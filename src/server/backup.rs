@@ -78,6 +78,9 @@ pub(super) enum BackupError {
     Stopped,
     #[error("{what}: {why}")]
     Failed { what: String, why: String },
+    /// The queue accepts no more actions by then.
+    #[error("nothing was restored, and the server stops and has to be started again: {0}")]
+    AfterAll(Box<BackupError>),
 }
 
 impl BackupError {

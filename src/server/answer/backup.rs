@@ -1,4 +1,4 @@
-//! `action=BackupServer`.
+//! `action=BackupServer` and `action=RestoreServer`.
 
 use super::Answers;
 use crate::aci::{Caller, Element, ErrorCode, Failure};
@@ -15,6 +15,28 @@ impl Answers {
         let mut told = vec![Element::value("filename", path.display())];
         told.extend(outside.iter().map(|path| Element::value("notcontained", path.display())));
         Ok(told)
+    }
+
+    /// The order is argued for in [`crate::server::restore`].
+    pub(super) fn restore(&self, archive: &str, caller: &Caller) -> Result<Vec<Element>, Failure> {
+        let Some(_waiting) = self.waits.begin_short() else {
+            return Err(Failure::new(ErrorCode::Refused, format!("{}; try again later", self.waits)));
+        };
+        let staged = self.backups.stage(archive, &caller.stop_flag()).map_err(failure)?;
+        let (archive, replaced) = (staged.archive.clone(), staged.replaced.clone());
+        log::warn!(target: "application", "{} restores {}", caller.peer, archive.display());
+        self.queue.shut_down();
+        let committed = staged.commit();
+        // Whatever came of it: the queue takes no more actions in this life. Full means that a stop was asked for before.
+        let _ = self.stop.try_send(());
+        committed.map_err(|error| failure(BackupError::AfterAll(Box::new(error))))?;
+        let message = "the server stops now; its next start begins with the state of the backup, and keeps what there was in \
+                       the folder replaced";
+        Ok(vec![
+            Element::value("filename", archive.display()),
+            Element::value("replaced", replaced.display()),
+            Element::text("message", message),
+        ])
     }
 }
 
