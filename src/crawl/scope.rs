@@ -4,6 +4,8 @@
 
 use crate::url::same_site;
 use fancy_regex::{Regex, RegexBuilder};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use url::Url;
@@ -16,6 +18,10 @@ pub const INGEST_CANT_DEFAULT: &str = r".*\.(css|js)([?,].*)?";
 const BACKTRACKS_MAX: usize = 100_000;
 /// Size of a compiled pattern, in bytes.
 const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Compiled patterns that are kept. A task has a few.
+const KEPT_MAX: usize = 16;
+/// A longer pattern is compiled each time.
+const KEPT_PATTERN_BYTES_MAX: usize = 1024;
 
 /// The parameters that make a scope. The regular expressions are Perl's and match a URL as a whole.
 #[derive(Debug, Clone, Hash)]
@@ -171,12 +177,38 @@ impl fmt::Debug for Filter {
     }
 }
 
+/// The patterns that were compiled last, the latest first. Every submission plans its task, and compiling the default
+/// of `UrlCantHaveRegex` alone took four times what the rest of an answer takes.
+///
+/// Never matched with: a clone has working memory of its own, which goes with it.
+static KEPT: Mutex<VecDeque<(Box<str>, Regex)>> = Mutex::new(VecDeque::new());
+
 fn compile(pattern: &str) -> Result<Regex, Box<fancy_regex::Error>> {
-    RegexBuilder::new(pattern)
+    let kept = {
+        let mut kept = KEPT.lock();
+        let place = kept.iter().position(|(text, _)| **text == *pattern);
+        place.and_then(|place| {
+            let entry = kept.remove(place)?;
+            let regex = entry.1.clone();
+            kept.push_front(entry);
+            Some(regex)
+        })
+    };
+    if let Some(regex) = kept {
+        return Ok(regex);
+    }
+    let regex = RegexBuilder::new(pattern)
         .backtrack_limit(BACKTRACKS_MAX)
         .delegate_size_limit(COMPILED_BYTES_MAX)
         .build()
-        .map_err(Box::new)
+        .map_err(Box::new)?;
+    if pattern.len() <= KEPT_PATTERN_BYTES_MAX {
+        let entry = (pattern.into(), regex.clone());
+        let mut kept = KEPT.lock();
+        kept.push_front(entry);
+        kept.truncate(KEPT_MAX);
+    }
+    Ok(regex)
 }
 
 #[cfg(test)]
@@ -211,6 +243,19 @@ mod tests {
     }
 
     /// web-connector.md 8, cases 6 to 9.
+    #[test]
+    fn what_is_kept_of_patterns_has_a_limit_and_is_what_was_asked_for() -> Result<(), BadRegex> {
+        for number in 0..3 * KEPT_MAX {
+            for _ in 0..2 {
+                let scope = Scope::new(Settings { ingest_cant: Some(format!(".*/{number}")), ..settings() })?;
+                assert!(!scope.ingests(&url(&format!("http://site/{number}"))));
+                assert!(scope.ingests(&url(&format!("http://site/x{number}"))));
+            }
+        }
+        assert!(KEPT.lock().len() <= KEPT_MAX);
+        Ok(())
+    }
+
     #[test]
     fn patterns_match_whole_urls() -> Result<(), BadRegex> {
         let a = url("http://site/a.html");
