@@ -65,6 +65,12 @@ CREATE TABLE series (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// The log between two checkpoints: 1000 pages, and what the last commit before one may add.
+const LOG_BYTES: i64 = 5 << 20;
+
+/// Pages in memory, in KiB: those at the end of the table, where actions are added.
+const CACHE_KIB: i32 = 512;
+
 const PUT: &str = "
 INSERT INTO actions (id, token, status, priority, claims, params, attempts, queued_ms, started_ms, ended_ms, error, report)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
@@ -268,6 +274,19 @@ impl Database {
         sqlite::copy(&self.connection, to, stop)
     }
 
+    /// Writes as much of the log ahead as is written between two checkpoints, and changes nothing else.
+    ///
+    /// A commit at the end of a file waits for the file system's journal too, which knows its new length; one inside of
+    /// it waits for its own bytes only: 0.1 ms instead of 4 on ext4. Without this it would be so only after the first
+    /// checkpoint of a process.
+    pub(super) fn write_log_ahead(&mut self) -> Result<(), rusqlite::Error> {
+        let transaction = self.connection.transaction()?;
+        // More than the cache holds is written to the log before it is committed, or not, as here.
+        transaction.execute_batch("CREATE TABLE ahead (bytes BLOB) STRICT")?;
+        transaction.execute("INSERT INTO ahead (bytes) VALUES (zeroblob(?1))", [LOG_BYTES])?;
+        transaction.rollback()
+    }
+
     /// Whose file it is. Changes nothing.
     fn version(&self) -> Result<Version, rusqlite::Error> {
         let number = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
@@ -286,6 +305,7 @@ impl Database {
         self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // Each commit is on the disk before it returns.
         self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         // Also without a change: from here on the lock is held for writing.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if version < SCHEMA_VERSION {

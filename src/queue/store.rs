@@ -137,6 +137,10 @@ impl Store {
 }
 
 fn run(mut database: Database, mut outlet: Outlet, incoming: &Receiver<Job>) {
+    if let Err(error) = database.write_log_ahead() {
+        // The disk is full, perhaps. Commits will say so to whom it concerns.
+        warn!(target: "action", "The queue's log was not written ahead: {error}");
+    }
     let (mut writes, mut answers) = (Vec::new(), Vec::new());
     let write_error = |error| StoreError::Write(Arc::new(error));
     while let Ok(first) = incoming.recv() {

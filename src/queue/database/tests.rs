@@ -51,6 +51,28 @@ fn results() -> Results {
 }
 
 #[test]
+fn the_log_is_written_ahead_and_holds_nothing() -> Result<(), Box<dyn std::error::Error>> {
+    let (_directory, path) = sound();
+    let log = path.with_extension("db-wal");
+    let (mut database, kept) = Database::open(&path)?;
+    database.write_log_ahead()?;
+    let length = || log.metadata().map(|metadata| metadata.len());
+    let ahead = length()?;
+    assert!(ahead >= 4 << 20, "{ahead} bytes");
+    database.commit(&[put(&record(2, 0, &[]))])?;
+    assert_eq!(length()?, ahead, "a commit goes into what is there");
+
+    // As a process that died now would leave the files.
+    let copy = TempDir::new()?;
+    let copied = copy.path().join("fetch.db");
+    fs::copy(&path, &copied)?;
+    fs::copy(&log, copied.with_extension("db-wal"))?;
+    let (_, found) = Database::open(&copied)?;
+    assert_eq!(found.records, [kept.records, vec![record(2, 0, &[])]].concat());
+    Ok(())
+}
+
+#[test]
 fn a_record_is_read_back_as_it_was_written() {
     let (_directory, path) = sound();
     let at = |ms| Some(Moment::from_epoch_ms(ms));
