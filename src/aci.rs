@@ -40,7 +40,7 @@ pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_
 pub use help::{Help, HelpForm, HelpPort};
 pub use journal::{Answered, Answering, CancelError, ConnectionCounts, Count, DispatcherState, Journal};
 pub use queueaction::{QueueAction, QueueCommand, Which};
-pub use reply::{Element, ErrorCode, Failure, Raw, Reply};
+pub use reply::{Element, ErrorCode, Failure, Outcome, Raw, Reply};
 pub use request::{FetchAction, FetchRequest, Request};
 
 use crate::stop::StopFlag;
@@ -61,7 +61,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Answers requests, on any of the dispatchers' threads. A panic in it ends the one request.
-pub type Handler = Arc<dyn Fn(Request, &Caller) -> Reply + Send + Sync>;
+pub type Handler = Arc<dyn Fn(Request, &Caller) -> Outcome + Send + Sync>;
 
 /// Who asks, and whether the answer is still wanted.
 pub struct Caller {
@@ -155,8 +155,9 @@ pub enum ListenError {
     Thread(#[source] io::Error),
 }
 
-/// A line is taken while its request waits for a dispatcher and while its answer is fetched. With two of them, requests
-/// at 32 connections waited for lines more than for dispatchers; more than four changed nothing.
+/// A line is taken while its request waits for a dispatcher or a commit and while its answer is fetched. With two of them,
+/// requests at 32 connections waited for lines more than for dispatchers. With eight, more submissions would share a commit,
+/// but each line is a thread of tiny_http's, and 40 KB.
 const LINES_PER_DISPATCHER: usize = 4;
 
 /// An open port. Dropping it closes it.
@@ -226,10 +227,10 @@ impl Port {
     /// Answers the actions of `table`. When this returns, connections are accepted.
     pub fn listen(self, table: &'static [ActionSpec], handler: &Handler) -> Result<Listening, ListenError> {
         let Port { public, settings, journal, .. } = self;
-        let listener = Listener::start(&journal, &settings, table, handler)?;
-        let now = StopFlag::new();
         let dispatchers = settings.dispatchers.max(1);
         let (count, large_max) = (dispatchers * LINES_PER_DISPATCHER, (dispatchers / 2).max(1));
+        let listener = Listener::start(&journal, &settings, count, table, handler)?;
+        let now = StopFlag::new();
         let lines = Lines::open(&listener.path(), count, large_max, now.clone())
             .map_err(|source| ListenError::Inner { path: listener.path(), source })?;
         let budget = Budget::new(settings.transit_bytes_max);

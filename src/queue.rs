@@ -66,6 +66,7 @@ mod listing;
 mod record;
 mod series;
 mod store;
+mod submit;
 mod table;
 mod waiting;
 mod watch;
@@ -78,6 +79,7 @@ pub use events::{Deliver, Events, Handler, Notification, Occasion, Render, Subje
 pub use level::QueueEvent;
 pub use series::Series;
 pub use store::StoreError;
+pub use submit::Submitting;
 pub use watch::Watch;
 
 use crate::action::{Live, Params, Query, QueueName, Report, Stage, Status, Token, TokenHost};
@@ -89,7 +91,7 @@ use database::{Database, Write};
 use level::Level;
 use log::{error, info, warn};
 use parking_lot::{Condvar, Mutex};
-use record::{Record, View, claims_of};
+use record::View;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -98,8 +100,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use store::{Outlet, Store};
-use table::{Limits, Refusal, Reservation, Table};
-use uuid::Uuid;
+use table::{Limits, Table};
 
 /// Most bytes of parameters, as a form, that all waiting actions may have together: they are held in memory.
 const WAITING_BYTES_MAX: usize = 64 << 20;
@@ -329,57 +330,6 @@ impl Queue {
         Ok(())
     }
 
-    /// Queues an action. When this returns a token, the action survives the death of the process and of the machine,
-    /// and can be seen.
-    pub fn submit(&self, submission: &Submission) -> Result<Token, SubmitError> {
-        self.enqueue(submission, |_, _| ()).map(|(token, ())| token)
-    }
-
-    /// Queues an action, and has `admitted` note its id in the moment in which it can first be seen.
-    fn enqueue<T>(
-        &self,
-        submission: &Submission,
-        admitted: impl FnOnce(&mut Table, u64) -> T,
-    ) -> Result<(Token, T), SubmitError> {
-        let params: Arc<str> = submission.params.to_form().into();
-        let (reservation, token, queued_at) = self.reserve(params.len())?;
-        let record = Arc::new(Record {
-            id: reservation.id,
-            token: token.clone(),
-            status: Status::Queued,
-            priority: submission.priority,
-            claims: claims_of(&submission.claims),
-            params,
-            attempts: 0,
-            queued_at,
-            started_at: None,
-            ended_at: None,
-            error: None,
-            report: Report::default(),
-        });
-        let series = submission.series.clone().map(|series| Series { last: Some(token.clone()), ..series });
-        let write = Write { series: series.iter().cloned().collect(), ..Write::put(&record) };
-        if let Err(failure) = self.shared.store.commit(write) {
-            self.shared.table.lock().release(&reservation);
-            return Err(match failure {
-                StoreError::Closed => SubmitError::ShuttingDown,
-                StoreError::Write(_) => {
-                    error!(target: "action", "Action not queued: {failure}");
-                    SubmitError::Store(failure)
-                }
-            });
-        }
-        let noted = {
-            let mut table = self.shared.table.lock();
-            table.admit(&reservation, &record);
-            admitted(&mut table, record.id)
-        };
-        self.shared.show(series);
-        self.shared.wake();
-        info!(target: "action", "Action queued [{token}]");
-        Ok((token, noted))
-    }
-
     /// The action as it is now, however many there are.
     pub fn get(&self, token: &Token) -> Option<Snapshot> {
         let view = self.shared.table.lock().get(token)?;
@@ -463,27 +413,6 @@ impl Queue {
             }
         }
         self.shared.store.close();
-    }
-
-    fn reserve(&self, bytes: usize) -> Result<(Reservation, Token, Moment), SubmitError> {
-        let Settings { queue, token_host, waiting_max, .. } = &self.shared.settings;
-        loop {
-            let queued_at = Moment::now();
-            let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
-            let token = Token::mint(*token_host, queue, queued_at, i32::from_be_bytes([a, b, c, d]));
-            let reserved = self.shared.table.lock().reserve(&token, bytes);
-            match reserved {
-                Ok(reservation) => return Ok((reservation, token, queued_at)),
-                Err(Refusal::TokenTaken) => {}
-                Err(Refusal::Closing) => return Err(SubmitError::ShuttingDown),
-                Err(Refusal::TooManyActions) => {
-                    return Err(SubmitError::Full { queue: queue.clone(), actions_max: *waiting_max });
-                }
-                Err(Refusal::TooManyBytes) => {
-                    return Err(SubmitError::FullOfParameters { queue: queue.clone(), bytes_max: WAITING_BYTES_MAX });
-                }
-            }
-        }
     }
 }
 

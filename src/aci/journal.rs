@@ -40,6 +40,16 @@ struct Work {
     is_closed: bool,
 }
 
+/// A request that a dispatcher has left to be answered.
+pub(super) struct Begun {
+    action: &'static str,
+    client: IpAddr,
+    at: Moment,
+    clock: Instant,
+    /// The number of the dispatcher.
+    thread: usize,
+}
+
 enum Doing {
     Nothing,
     Answering { action: &'static str, client: IpAddr, begun: Instant, stop: Option<StopFlag> },
@@ -148,11 +158,15 @@ impl Journal {
         Arc::clone(&self.dispatchers[number - 1])
     }
 
-    /// A request for `action` has been answered, which [`Dispatcher::begin`] had begun. Returns how long it took.
-    pub(super) fn end(&self, thread: usize, asked: Asked, is_error: bool) -> Duration {
-        let Some((action, client, at, took)) = self.dispatchers[thread - 1].end(Moment::now()) else {
-            return Duration::ZERO;
-        };
+    /// A dispatcher is done with the request that [`Dispatcher::begin`] had begun, which may not be answered yet.
+    pub(super) fn leave(&self, thread: usize) -> Option<Begun> {
+        self.dispatchers[thread - 1].leave(thread, Moment::now())
+    }
+
+    /// The request that `begun` is has been answered. Returns how long it took.
+    pub(super) fn end(&self, begun: Option<&Begun>, asked: Asked, is_error: bool) -> Duration {
+        let Some(&Begun { action, client, at, clock, thread }) = begun else { return Duration::ZERO };
+        let took = clock.elapsed();
         let entry = Entry { asked, body_bytes: 0, client, at, took, is_error, thread }.cut();
         // Dropped after the lock is released.
         let _forgotten = self.past.lock().add(action, entry);
@@ -264,13 +278,13 @@ impl Dispatcher {
         flag
     }
 
-    fn end(&self, now: Moment) -> Option<(&'static str, IpAddr, Moment, Duration)> {
+    fn leave(&self, thread: usize, now: Moment) -> Option<Begun> {
         let mut work = self.work.lock();
-        let since = std::mem::replace(&mut work.since, now);
+        let at = std::mem::replace(&mut work.since, now);
         let done = std::mem::replace(&mut work.now, Doing::Nothing);
         drop(work);
         match done {
-            Doing::Answering { action, client, begun, .. } => Some((action, client, since, begun.elapsed())),
+            Doing::Answering { action, client, begun, .. } => Some(Begun { action, client, at, clock: begun, thread }),
             Doing::Nothing => None,
         }
     }
@@ -331,7 +345,7 @@ mod tests {
 
     fn request(journal: &Journal, thread: usize, action: Option<&'static str>, asked: Asked, is_error: bool) {
         journal.dispatcher(thread).begin(action, CLIENT);
-        journal.end(thread, asked, is_error);
+        journal.end(journal.leave(thread).as_ref(), asked, is_error);
     }
 
     #[test]
@@ -393,7 +407,7 @@ mod tests {
         assert_eq!(journal.cancel(2).map(|cancelled| cancelled.action), Ok("View"));
         assert!(flag.is_set() && !first.stop_flag().is_set());
 
-        journal.end(2, asked("/a=View", ""), true);
+        journal.end(journal.leave(2).as_ref(), asked("/a=View", ""), true);
         second.begin(Some("View"), CLIENT);
         let next = second.stop_flag();
         assert!(!next.is_set(), "the next request is another");
@@ -409,7 +423,7 @@ mod tests {
         journal.dispatcher(1).begin(Some("Stop"), CLIENT);
         let answering = Answering { action: "Stop", client: CLIENT, is_cancellable: false };
         assert_eq!(state().answering, Some(answering));
-        journal.end(1, asked("/a=Stop", ""), false);
+        journal.end(journal.leave(1).as_ref(), asked("/a=Stop", ""), false);
         assert_eq!(state().answering, None);
     }
 }

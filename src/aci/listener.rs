@@ -1,26 +1,30 @@
 //! The blocking tiny_http loop: a fixed number of dispatchers, each of which takes a request, has it answered and
 //! sends the reply. The only user of tiny_http.
 //!
+//! A request that only has to wait for a commit is passed on to one more thread, `NAME-awaited`, which sends its reply in
+//! its turn. So as many requests as there are lines share a commit, and none of them keeps a dispatcher from the others.
+//!
 //! tiny_http never meets the network. It listens on a socket in a directory that only this user can enter, and what
 //! arrives there is written by the door: whole, small enough and well-formed.
 
 use super::actions::ActionSpec;
-use super::journal::{Asked, DispatcherState, Journal};
+use super::journal::{Asked, Begun, DispatcherState, Journal};
 use super::lines::PEER;
 use super::output::Output;
 use super::private::PrivateDirectory;
 use super::render::{Format, render};
-use super::reply::{ErrorCode, Failure, Raw, Reply};
-use super::request::{self, Parsed};
+use super::reply::{ErrorCode, Failure, Outcome, Raw, Reply};
+use super::request::{self, Parsed, Request};
 use super::{Caller, Handler, ListenError, Settings, join_within};
 use crate::stop::StopFlag;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::any::Any;
 use std::convert::Infallible;
 use std::io::{self, Cursor};
 use std::net::IpAddr;
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
@@ -28,8 +32,10 @@ use tiny_http::{Header, Response, Server, StatusCode};
 
 pub(super) struct Listener {
     server: Option<Arc<Server>>,
-    dispatchers: Vec<JoinHandle<()>>,
-    /// Disconnected once every dispatcher has ended.
+    dispatchers: usize,
+    /// The dispatchers, and the one that sends what was awaited.
+    threads: Vec<JoinHandle<()>>,
+    /// Disconnected once every thread has ended.
     ended: Receiver<Infallible>,
     stop: StopFlag,
     /// Last, as the server still connects to its socket when it is dropped.
@@ -44,13 +50,31 @@ struct Desk {
     /// Of the dispatcher, from 1.
     number: usize,
     output_folders: Arc<[PathBuf]>,
+    awaited: Sender<Awaited>,
+}
+
+/// A request whose reply is awaited. There are no more of them than lines.
+struct Awaited {
+    request: tiny_http::Request,
+    reply: Box<dyn FnOnce() -> Reply + Send>,
+    question: Question,
+    asked: Asked,
+    begun: Option<Begun>,
+}
+
+/// What a reply needs of its request.
+struct Question {
+    action: String,
+    format: Format,
+    peer: IpAddr,
 }
 
 impl Listener {
-    /// Starts a thread for each dispatcher of `journal`.
+    /// Starts a thread for each dispatcher of `journal`, for requests that come over `lines` lines.
     pub(super) fn start(
         journal: &Arc<Journal>,
         settings: &Settings,
+        lines: usize,
         table: &'static [ActionSpec],
         handler: &Handler,
     ) -> Result<Listener, ListenError> {
@@ -62,27 +86,37 @@ impl Listener {
         let server = Server::from_listener(socket, None).map_err(|error| inner(io::Error::other(error)))?;
 
         let (ending, ended) = bounded(0);
+        let (awaited, to_await) = bounded(lines);
+        let states = journal.dispatchers();
+        let server = Arc::new(server);
         let mut listener = Listener {
-            server: Some(Arc::new(server)),
-            dispatchers: Vec::new(),
+            server: Some(Arc::clone(&server)),
+            dispatchers: states.len(),
+            threads: Vec::new(),
             ended,
             stop: StopFlag::new(),
             directory,
         };
-        let output_folders: Arc<[PathBuf]> = settings.output_folders.as_slice().into();
-        for DispatcherState { number, name, .. } in journal.dispatchers() {
-            let (handler, journal) = (Arc::clone(handler), Arc::clone(journal));
-            let desk = Desk { table, handler, journal, number, output_folders: Arc::clone(&output_folders) };
-            let (ending, stop) = (ending.clone(), listener.stop.clone());
-            let server = Arc::clone(listener.server.as_ref().expect("it is taken at the end only"));
-            let dispatch = move || {
-                desk.dispatch(&server, &stop);
+        let spawn = |name: String, run: Box<dyn FnOnce() + Send>| {
+            let ending = ending.clone();
+            let run = move || {
+                run();
                 drop(ending);
             };
-            let thread = thread::Builder::new().name(name).spawn(dispatch);
-            // What has been started ends with the listener that is dropped here.
-            listener.dispatchers.push(thread.map_err(ListenError::Thread)?);
+            thread::Builder::new().name(name).spawn(run).map_err(ListenError::Thread)
+        };
+        let output_folders: Arc<[PathBuf]> = settings.output_folders.as_slice().into();
+        // On an error, what has been started ends with the listener that is dropped here.
+        for DispatcherState { number, name, .. } in states {
+            let (handler, journal) = (Arc::clone(handler), Arc::clone(journal));
+            let (output_folders, awaited) = (Arc::clone(&output_folders), awaited.clone());
+            let desk = Desk { table, handler, journal, number, output_folders, awaited };
+            let (server, stop) = (Arc::clone(&server), listener.stop.clone());
+            listener.threads.push(spawn(name, Box::new(move || desk.dispatch(&server, &stop)))?);
         }
+        let name = format!("{}-awaited", journal.name());
+        let journal = Arc::clone(journal);
+        listener.threads.push(spawn(name, Box::new(move || send_awaited(&journal, &to_await)))?);
         Ok(listener)
     }
 
@@ -96,10 +130,10 @@ impl Listener {
     pub(super) fn close(&mut self, within: Duration) {
         let Some(server) = self.server.take() else { return };
         self.stop.set();
-        for _ in &self.dispatchers {
+        for _ in 0..self.dispatchers {
             server.unblock();
         }
-        join_within(&mut self.dispatchers, &self.ended, within);
+        join_within(&mut self.threads, &self.ended, within);
         // tiny_http's own threads end by themselves when the server is dropped, the idle ones within 5 s.
         drop(server);
     }
@@ -134,57 +168,94 @@ impl Desk {
         };
         let Some(peer) = value(PEER).and_then(|peer| peer.parse().ok()) else {
             // The door asks whether a line is alive.
-            return self.sent(request.respond(Response::empty(StatusCode(204))));
+            return sent(&self.journal, request.respond(Response::empty(StatusCode(204))));
         };
         let content_type = value("Content-Type");
         let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
         if let Err(error) = request.as_reader().read_to_end(&mut body) {
-            return self.sent(Err(error));
+            return sent(&self.journal, Err(error));
         }
         let target = request.url().to_owned();
-        let answer = self.answer(&target, content_type.as_deref(), &body, peer);
-        // Written down before the reply goes out, so that who has it finds the request. A long body is dropped: its
-        // memory is free for other requests from now on.
-        self.journal.end(self.number, Asked { target, content_type, body }, answer.is_error);
-
-        let length = answer.bytes.len();
-        let status = StatusCode(answer.status);
-        let response = Response::new(status, answer.headers, Cursor::new(answer.bytes), Some(length), None);
-        self.sent(request.respond(response.with_chunked_threshold(usize::MAX)));
-    }
-
-    fn answer(&self, target: &str, content_type: Option<&str>, body: &[u8], peer: IpAddr) -> Answer {
-        let Parsed { action, format, action_id, known, output, request } =
-            request::parse(self.table, target, content_type, body);
+        let Parsed { action, format, action_id, known, output, request: typed } =
+            request::parse(self.table, &target, content_type.as_deref(), &body);
+        let (asked, question) = (Asked { target, content_type, body }, Question { action, format, peer });
         let dispatcher = self.journal.dispatcher(self.number);
         dispatcher.begin(known, peer);
         let caller = Caller { peer, action_id, dispatcher };
-        let perform = |request, output: Option<PathBuf>| {
-            let output = output.map(|path| Output::begin(&path, &self.output_folders)).transpose()?;
-            let answer = Answer::new((self.handler)(request, &caller), format);
-            if let Some(output) = output {
-                output.write(&answer.bytes)?;
-            }
-            Ok(answer)
-        };
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let performed = request.and_then(|request| perform(request, output));
-            performed.unwrap_or_else(|failure| Answer::new(Reply::error(&action, failure), format))
+        let performed = catch_unwind(AssertUnwindSafe(|| match (typed, output) {
+            (Ok(typed), None) => Ok((self.handler)(typed, &caller)),
+            (Ok(typed), Some(path)) => Err(self.perform_into(&path, typed, &caller, &question)),
+            (Err(failure), _) => Err(question.refusal(failure)),
         }));
-        outcome.unwrap_or_else(|panic| {
-            let reason = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-            let reason = reason.unwrap_or("no reason given");
-            log::error!(target: "application", "{action} from {peer}: the answer panicked: {reason}");
-            let failure = Failure::new(ErrorCode::Internal, "internal error; the log of the server says more");
-            Answer::new(Reply::error(&action, failure), format)
-        })
+        let begun = self.journal.leave(self.number);
+        let answer = match performed {
+            Ok(Ok(Outcome::Awaited(reply))) => {
+                // There is room for one of every line, and the receiver outlives the dispatchers.
+                let _ = self.awaited.send(Awaited { request, reply, question, asked, begun });
+                return;
+            }
+            Ok(Ok(Outcome::Reply(reply))) => question.answer(|| reply),
+            Ok(Err(answer)) => answer,
+            Err(panic) => question.panicked(panic.as_ref()),
+        };
+        respond(&self.journal, request, answer, asked, begun.as_ref());
     }
 
-    /// The door may have given a line up, when it closes. Nobody is left to be told.
-    fn sent(&self, outcome: io::Result<()>) {
-        if let Err(error) = outcome {
-            log::debug!(target: "application", "{}: a reply was not taken: {error}", self.journal.name());
-        }
+    /// Has a request performed whose reply goes into a file as well.
+    fn perform_into(&self, path: &Path, request: Request, caller: &Caller, question: &Question) -> Answer {
+        let written = Output::begin(path, &self.output_folders).and_then(|output| {
+            let reply = match (self.handler)(request, caller) {
+                Outcome::Reply(reply) => reply,
+                Outcome::Awaited(reply) => reply(),
+            };
+            let answer = Answer::new(reply, question.format);
+            output.write(&answer.bytes)?;
+            Ok(answer)
+        });
+        written.unwrap_or_else(|failure| question.refusal(failure))
+    }
+}
+
+/// Sends the replies that are awaited, until the dispatchers have ended.
+fn send_awaited(journal: &Journal, awaited: &Receiver<Awaited>) {
+    for Awaited { request, reply, question, asked, begun } in awaited {
+        respond(journal, request, question.answer(reply), asked, begun.as_ref());
+    }
+}
+
+fn respond(journal: &Journal, request: tiny_http::Request, answer: Answer, asked: Asked, begun: Option<&Begun>) {
+    // Written down before the reply goes out, so that who has it finds the request. A long body is dropped: its
+    // memory is free for other requests from now on.
+    journal.end(begun, asked, answer.is_error);
+    let length = answer.bytes.len();
+    let status = StatusCode(answer.status);
+    let response = Response::new(status, answer.headers, Cursor::new(answer.bytes), Some(length), None);
+    sent(journal, request.respond(response.with_chunked_threshold(usize::MAX)));
+}
+
+/// The door may have given a line up, when it closes. Nobody is left to be told.
+fn sent(journal: &Journal, outcome: io::Result<()>) {
+    if let Err(error) = outcome {
+        log::debug!(target: "application", "{}: a reply was not taken: {error}", journal.name());
+    }
+}
+
+impl Question {
+    fn answer(&self, reply: impl FnOnce() -> Reply) -> Answer {
+        let answer = catch_unwind(AssertUnwindSafe(|| Answer::new(reply(), self.format)));
+        answer.unwrap_or_else(|panic| self.panicked(panic.as_ref()))
+    }
+
+    fn refusal(&self, failure: Failure) -> Answer {
+        Answer::new(Reply::error(&self.action, failure), self.format)
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Answer {
+        let Question { action, peer, .. } = self;
+        let reason = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        let reason = reason.unwrap_or("no reason given");
+        log::error!(target: "application", "{action} from {peer}: the answer panicked: {reason}");
+        self.refusal(Failure::new(ErrorCode::Internal, "internal error; the log of the server says more"))
     }
 }
 

@@ -18,6 +18,20 @@ pub struct Reply {
     pub(super) raw: Option<Raw>,
 }
 
+/// What a request comes to.
+pub enum Outcome {
+    Reply(Reply),
+    /// All that is left to do is to wait for what others may wait for as well, such as a commit. A thread of the port
+    /// that does nothing else calls this, in the order of the requests, while dispatchers go on.
+    Awaited(Box<dyn FnOnce() -> Reply + Send>),
+}
+
+impl From<Reply> for Outcome {
+    fn from(reply: Reply) -> Outcome {
+        Outcome::Reply(reply)
+    }
+}
+
 /// A body that is no envelope, with a status and type of its own: what `NoACI=true` asks for (aci.md 1.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw {

@@ -18,7 +18,11 @@ fn settings() -> Settings {
 
 /// Answers what the request was and who sent it; `GetStatus` is large, `GetVersion` panics.
 fn echo() -> Handler {
-    Arc::new(|request, caller| match request {
+    Arc::new(|request, caller| echoed(request, caller).into())
+}
+
+fn echoed(request: Request, caller: &Caller) -> Reply {
+    match request {
         Request::GetPid => Reply::success(
             "getpid",
             vec![
@@ -30,7 +34,7 @@ fn echo() -> Handler {
         Request::GetVersion => panic!("the test asked for it"),
         Request::Fetch(fetch) => Reply::success("fetch", vec![Element::text("params", fetch.params.to_form())]),
         other => Reply::success("other", vec![Element::text("request", format!("{other:?}"))]),
-    })
+    }
 }
 
 fn open(settings: Settings) -> Result<Listening, ListenError> {
@@ -436,7 +440,7 @@ fn gated() -> (Handler, Receiver<()>, Sender<()>) {
         // The test may have ended and dropped its sides.
         let _ = begun.send(());
         let _ = released.recv();
-        Reply::success("getpid", Vec::new())
+        Reply::success("getpid", Vec::new()).into()
     });
     (handler, has_begun, release)
 }
@@ -476,6 +480,38 @@ fn a_handler_that_does_not_return_holds_neither_the_port_nor_its_client() -> Out
     port.close();
     assert!(since.elapsed() < Duration::from_secs(2), "it took {:?}", since.elapsed());
     drop(release);
+    Ok(())
+}
+
+#[test]
+fn a_request_that_waits_for_the_disk_keeps_no_dispatcher() -> Outcome {
+    let (release, released) = bounded::<()>(0);
+    let handler: Handler = Arc::new(move |request, caller| match request {
+        Request::Fetch(_) => {
+            let released = released.clone();
+            super::Outcome::Awaited(Box::new(move || {
+                assert!(released.recv().is_ok(), "the test gave up");
+                Reply::success("fetch", Vec::new())
+            }))
+        }
+        request => echoed(request, caller).into(),
+    });
+    let port = bind(Settings { dispatchers: 1, ..settings() })?.listen(ACI_ACTIONS, &handler)?;
+    // As many as there are lines but one.
+    let mut waiting: Vec<Client> = (1..LINES_PER_DISPATCHER).map(|_| Client::of(&port)).collect::<Result<_, _>>()?;
+    for client in &mut waiting {
+        client.send(get("/a=Fetch&FetchAction=Synchronize"))?;
+    }
+    assert!(Client::of(&port)?.ask(get("/a=GetPid"))?.1.contains("<peer>127.0.0.1</peer>"));
+    for _ in 2..LINES_PER_DISPATCHER {
+        release.send(())?;
+    }
+    // A panic ends the one request.
+    drop(release);
+    let replies = waiting.iter_mut().map(Client::response).collect::<Result<Vec<_>, _>>()?;
+    let is_success = |(_, body): &&(String, String)| body.contains("<response>SUCCESS</response>");
+    assert_eq!(replies.iter().filter(is_success).count(), LINES_PER_DISPATCHER - 2);
+    assert_eq!(replies.iter().filter(|(_, body)| body.contains("internal error")).count(), 1);
     Ok(())
 }
 

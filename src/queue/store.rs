@@ -55,6 +55,16 @@ pub(super) struct Store {
 
 type Answer = Result<(), StoreError>;
 
+/// A write that has been asked for.
+pub(super) struct Commit(Result<Receiver<Answer>, StoreError>);
+
+impl Commit {
+    /// Returns when the write is durable, or is known not to be.
+    pub(super) fn wait(self) -> Result<(), StoreError> {
+        self.0?.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
 enum Job {
     Commit(Write, Sender<Answer>),
     Copy(PathBuf, StopFlag, Sender<Result<(), CopyError>>),
@@ -80,7 +90,12 @@ impl Store {
     /// Returns when `write` is durable, or is known not to be. There is no giving up in between: then nobody
     /// would know whether it happened.
     pub(super) fn commit(&self, write: Write) -> Result<(), StoreError> {
-        self.ask(|answer| Job::Commit(write, answer))?.recv().unwrap_or(Err(StoreError::Closed))
+        self.begin_commit(write).wait()
+    }
+
+    /// As [`Store::commit`] with the waiting left to the caller.
+    pub(super) fn begin_commit(&self, write: Write) -> Commit {
+        Commit(self.ask(|answer| Job::Commit(write, answer)))
     }
 
     /// Has `write` committed before any that is asked for later, and does not wait. If it fails, the log says so.

@@ -131,6 +131,20 @@ fn every_action_is_performed_once_and_the_latest_is_listed_first() -> Result<(),
 }
 
 #[test]
+fn a_submission_that_nobody_waits_for_is_queued_all_the_same() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = TempDir::new()?;
+    let queue = Queue::open(settings(directory.path()))?;
+    let under_way = [queue.begin_submit(&named("first"))?, queue.begin_submit(&named("second"))?];
+    assert_eq!(queue.list(), []);
+    drop(under_way);
+    let before = queue.list();
+    assert_eq!(statuses(&queue), [Status::Queued; 2]);
+    drop(queue);
+    assert_eq!(Queue::open(settings(directory.path()))?.list(), before);
+    Ok(())
+}
+
+#[test]
 fn one_worker_performs_by_priority_and_then_in_order_of_arrival() -> Result<(), Box<dyn std::error::Error>> {
     let directory = TempDir::new()?;
     let queue = Queue::open(Settings { workers: 1, ..settings(directory.path()) })?;

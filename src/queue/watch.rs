@@ -19,7 +19,7 @@ impl Queue {
             table.watch(id);
             id
         };
-        let (token, id) = self.enqueue(submission, watch)?;
+        let (token, id) = self.begin_submit(submission)?.finish_with(watch)?;
         Ok(Watch { token, shared: Arc::clone(&self.shared), id })
     }
 }

@@ -13,7 +13,7 @@ mod waits;
 
 use super::backup::Backups;
 use super::scheduler::Scheduler;
-use crate::aci::{Caller, Element, Journal, Reply, Request, ServiceRequest};
+use crate::aci::{Caller, Element, Journal, Outcome, Reply, Request, ServiceRequest};
 use crate::fetchaction::FetchActions;
 use crate::queue::Queue;
 use crate::time::Moment;
@@ -51,14 +51,14 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn answer(&self, request: Request, caller: &Caller) -> Reply {
-        match request {
-            Request::Fetch(fetch) => Reply::new("Fetch", self.fetch(fetch, caller)),
+    pub(super) fn answer(&self, request: Request, caller: &Caller) -> Outcome {
+        let reply = match request {
+            Request::Fetch(fetch) => return self.fetch(fetch, caller),
+            Request::PurgeDatastore { section } => return self.purge(&section, caller),
             Request::StopFetch { token } => Reply::new("StopFetch", self.stop_fetch(&token)),
             Request::QueueInfo { queue, action } => Reply::new("QueueInfo", self.queue_info(&queue, action)),
             Request::View { params, no_aci } => self.view(&params, no_aci, caller),
             Request::GetUri { identifiers } => Reply::new("GetUri", uris(&identifiers)),
-            Request::PurgeDatastore { section } => Reply::new("PurgeDatastore", self.purge(&section, caller)),
             Request::BackupServer { folder } => Reply::new("BackupServer", self.back_up(folder.as_deref(), caller)),
             Request::RestoreServer { archive } => Reply::new("RestoreServer", self.restore(&archive, caller)),
             Request::Help(help) => self.help(&help),
@@ -77,6 +77,7 @@ impl Answers {
                 let _ = self.stop.try_send(());
                 Reply::success("Stop", Vec::new())
             }
-        }
+        };
+        Outcome::Reply(reply)
     }
 }

@@ -1,7 +1,7 @@
 //! `action=Fetch`.
 
 use super::{Answers, results};
-use crate::aci::{Caller, Element, ErrorCode, Failure, FetchAction, FetchRequest};
+use crate::aci::{Caller, Element, ErrorCode, Failure, FetchAction, FetchRequest, Outcome, Reply};
 use crate::action::{Params, Status};
 use crate::fetchaction::{FetchActions, PlanError};
 use crate::queue::{Snapshot, Submission, SubmitError, Watch};
@@ -13,24 +13,43 @@ struct Planned {
 }
 
 impl Answers {
-    pub(super) fn fetch(&self, request: FetchRequest, caller: &Caller) -> Result<Vec<Element>, Failure> {
+    pub(super) fn fetch(&self, request: FetchRequest, caller: &Caller) -> Outcome {
         let FetchRequest { fetch_action, is_sync, params } = request;
         if !matches!(fetch_action, FetchAction::Synchronize | FetchAction::Collect | FetchAction::Identifiers) {
-            return Err(unsupported(fetch_action));
+            return Reply::error("Fetch", unsupported(fetch_action)).into();
         }
-        if is_sync { self.submit_and_wait(params, caller) } else { self.submit(params, caller) }
+        if is_sync {
+            return Reply::new("Fetch", self.submit_and_wait(params, caller)).into();
+        }
+        self.submit("Fetch", params, caller)
     }
 
     /// Queues the purge of a task's datastore.
-    pub(super) fn purge(&self, section: &str, caller: &Caller) -> Result<Vec<Element>, Failure> {
-        self.submit(FetchActions::purge_params(section), caller)
+    pub(super) fn purge(&self, section: &str, caller: &Caller) -> Outcome {
+        self.submit("PurgeDatastore", FetchActions::purge_params(section), caller)
     }
 
-    fn submit(&self, params: Params, caller: &Caller) -> Result<Vec<Element>, Failure> {
-        let Planned { submission, what } = self.planned(params)?;
-        let token = self.queue.submit(&submission).map_err(|error| submit_failure(&error))?;
-        log::info!(target: "action", "{what} queued by {} [{token}]", caller.peer);
-        Ok(vec![Element::value("token", token)])
+    /// Has the action queued; the reply waits for the disk.
+    fn submit(&self, action: &'static str, params: Params, caller: &Caller) -> Outcome {
+        let begun = self.planned(params).and_then(|Planned { submission, what }| {
+            let submitting = self.queue.begin_submit(&submission).map_err(|error| submit_failure(&error))?;
+            Ok((submitting, what))
+        });
+        let (submitting, what) = match begun {
+            Ok(begun) => begun,
+            Err(failure) => return Reply::error(action, failure).into(),
+        };
+        let peer = caller.peer;
+        Outcome::Awaited(Box::new(move || {
+            let token = submitting.finish().map_err(|error| submit_failure(&error));
+            Reply::new(
+                action,
+                token.map(|token| {
+                    log::info!(target: "action", "{what} queued by {peer} [{token}]");
+                    vec![Element::value("token", token)]
+                }),
+            )
+        }))
     }
 
     /// Queues the action like any other, and answers its result when it has ended. It is as durable, and as much
