@@ -160,6 +160,13 @@ impl Connector {
         self.process().child.id()
     }
 
+    /// The most memory that it has held since its start, in MB.
+    pub fn peak_mb(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it is running");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel tells the peak");
+        line.trim_end_matches("kB").trim().parse::<u64>().expect("it is a number") / 1024
+    }
+
     pub fn aci(&self) -> SocketAddr {
         self.process().aci
     }

@@ -86,6 +86,12 @@ enum Body {
         piece_bytes: usize,
         pause: Duration,
     },
+    /// These bytes and no head of the site's own, then the end of the connection; or `again` for ever.
+    Raw {
+        start: Arc<[u8]>,
+        again: Option<Arc<[u8]>>,
+        pause: Duration,
+    },
     /// No end, with a pause between pieces.
     Endless {
         pause: Duration,
@@ -178,6 +184,14 @@ impl Site {
     pub fn drip(self, target: &str, html: &str, piece_bytes: usize, pause: Duration) -> Site {
         let bytes = html.as_bytes().into();
         self.put(target, Page::html(Body::Drip { bytes, piece_bytes: piece_bytes.max(1), pause }));
+        self
+    }
+
+    /// A response that is `start` as it is, after which the connection ends; or goes on with `again` for ever, with a pause
+    /// before each.
+    pub fn raw(self, target: &str, start: &[u8], again: Option<&[u8]>, pause: Duration) -> Site {
+        let body = Body::Raw { start: start.into(), again: again.map(Into::into), pause };
+        self.put(target, Page::html(body));
         self
     }
 

@@ -146,6 +146,14 @@ fn answer(output: &mut TcpStream, shared: &Shared, request: &Request, page: Opti
             }
             Ok(())
         }
+        Body::Raw { start, again, pause } => {
+            output.write_all(start)?;
+            while let Some(again) = again {
+                wait(shared, *pause)?;
+                output.write_all(again)?;
+            }
+            Err(Over)
+        }
         Body::Endless { pause } => {
             let chunked = ("Transfer-Encoding".to_owned(), "chunked".to_owned());
             output.write_all(head(page.status, &with(&page, chunked)).as_bytes())?;
