@@ -9,6 +9,7 @@
 
 pub use ::url::Url;
 
+use crate::action::without_password;
 use ::url::{ParseError, Position};
 
 /// Longest URL that is looked at, in bytes, given or canonical. Longer ones are traps far more often than pages.
@@ -50,10 +51,10 @@ pub fn parse_start(text: &str) -> Result<Url, BadStart> {
         Some(scheme) if is_web(scheme) => text.to_owned(),
         // What looks like a scheme is a host if a port follows.
         Some(host) if text[host.len() + 1..].starts_with(|c: char| c.is_ascii_digit()) => format!("http://{text}"),
-        Some(_) => return Err(BadStart::Scheme(text.to_owned())),
+        Some(_) => return Err(BadStart::Scheme(without_password(text))),
         None => format!("http://{}", text.trim_start_matches('/')),
     };
-    let url = Url::parse(&whole).map_err(|why| BadStart::Unreadable { text: text.to_owned(), why })?;
+    let url = Url::parse(&whole).map_err(|why| BadStart::Unreadable { text: without_password(text), why })?;
     canonical(url).ok_or(BadStart::TooLong(whole.len()))
 }
 

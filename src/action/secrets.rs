@@ -55,7 +55,7 @@ fn masked_config(value: &str) -> String {
 }
 
 /// `text` with what stands between `user:` and `@host` of any URL in it masked.
-fn without_password(text: &str) -> String {
+pub fn without_password(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {

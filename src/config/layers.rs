@@ -162,7 +162,8 @@ impl BadSetting {
             origin: entry.origin.clone(),
             section: section.name().to_owned(),
             name: entry.name.clone(),
-            value: Some(entry.value.chars().take(QUOTED_CHARS_MAX).collect()),
+            // A reply and a log line quote it.
+            value: Some(super::masked(&entry.name, &entry.value).chars().take(QUOTED_CHARS_MAX).collect()),
             expected: expected.to_owned(),
         }
     }

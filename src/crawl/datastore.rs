@@ -19,7 +19,9 @@ use crate::client::Conditions;
 use crate::time::Moment;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use siphasher::sip::SipHasher13;
+use std::fs::OpenOptions;
 use std::hash::Hasher as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -178,6 +180,11 @@ impl Datastore {
     ///
     /// A file that is damaged, foreign, newer or locked is refused and left as it is.
     pub fn open(path: &Path) -> Result<Datastore, DatastoreError> {
+        // For this user alone: it tells what was read where, behind logins too. SQLite gives its other files the same mode,
+        // and says itself why a file cannot be opened.
+        if path != Path::new(":memory:") {
+            let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        }
         let db = Connection::open(path)?;
         db.busy_timeout(Duration::ZERO)?;
         db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;")?;

@@ -4,6 +4,7 @@
 //! so what a crash left undone is done by the next process.
 
 use super::File as Settings;
+use super::file::FILE_MODE;
 use crate::action::FromParam;
 use crate::stop::StopFlag;
 use crate::time::Moment;
@@ -11,8 +12,9 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
@@ -225,9 +227,10 @@ fn compress(path: &Path, stop: &StopFlag) -> io::Result<()> {
         PathBuf::from(name)
     };
     let partial = with(PARTIAL);
+    let private = |path: &Path| OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path);
     let written = (|| {
         let mut plain = File::open(path)?;
-        let mut packed = GzEncoder::new(File::create(&partial)?, Compression::default());
+        let mut packed = GzEncoder::new(private(&partial)?, Compression::default());
         let mut chunk = vec![0; 64 << 10];
         loop {
             stop.check().map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?;

@@ -3,10 +3,14 @@
 use super::File as Settings;
 use super::archive::{self, Expire};
 use crate::time::Moment;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Logs tell who asked for what: they are for the connector's user and its group.
+pub(super) const FILE_MODE: u32 = 0o640;
 
 /// Appends lines to a file. A full one is renamed into the folder of full files, and a new one is begun.
 pub(super) struct LogFile {
@@ -100,7 +104,7 @@ impl LogFile {
     fn reopen(&mut self, line_bytes: u64, now: Moment) -> io::Result<bool> {
         let path = &self.settings.path;
         if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
+            create_directory(directory)?;
         }
         let (mut file, mut bytes, changed) = open(path, now)?;
         let last = if let State::Open { last, .. } = &self.state { *last } else { changed };
@@ -108,7 +112,7 @@ impl LogFile {
         let is_full = bytes + line_bytes > self.settings.bytes_max || self.is_of_another_day(last, now);
         let renamed = bytes > 0 && is_full;
         if renamed {
-            fs::create_dir_all(&self.settings.archive)?;
+            create_directory(&self.settings.archive)?;
             let named_after = if self.settings.expire == Expire::Day { last } else { now };
             fs::rename(path, archive::place(&self.settings, named_after)?)?;
             (file, bytes, _) = open(path, now)?;
@@ -118,9 +122,14 @@ impl LogFile {
     }
 }
 
+/// Makes `directory` and those above it, for those who may read its files.
+fn create_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o750).create(directory)
+}
+
 /// The file with its size and the moment of its last change, which is `now` if it is empty.
 fn open(path: &Path, now: Moment) -> io::Result<(File, u64, Moment)> {
-    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
     let metadata = file.metadata()?;
     let changed = if metadata.len() == 0 { now } else { Moment::of(metadata.modified()?) };
     Ok((file, metadata.len(), changed))

@@ -20,7 +20,9 @@ use crate::time::Moment;
 use outbox::{EVENTS, Outbox};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -383,6 +385,9 @@ fn refuse_lost_file(path: &Path) -> Result<(), QueueError> {
 
 fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // For this user alone, also where the folder was there before and is for others; SQLite gives its other files the same
+    // mode, and says itself why a file cannot be opened.
+    let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
     let connection = Connection::open_with_flags(path, flags)?;
     // Whoever holds the lock holds it until it ends: waiting is of no use.
     connection.busy_timeout(std::time::Duration::ZERO)?;
