@@ -58,6 +58,16 @@ fn echoed_lines_are_on_standard_error_once() {
     assert_eq!(echoed, connector.log("application"));
 }
 
+#[test]
+fn a_log_on_a_full_disk_loses_its_lines_and_holds_nothing_up() {
+    let site = Site::new().page("/", "");
+    let connector = Setup::new().set("Logging", "LogFile", "/dev/full").task(task(&site)).start();
+    connector.run("docs");
+    let errors = fs::read_to_string(connector.folder().join("stderr")).expect("it was written");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("/dev/full cannot be written") && errors.contains("No space left"), "{errors}");
+}
+
 /// A connector whose log files have at most one kilobyte, after it has been asked often enough to fill several.
 fn filled(expire: &str) -> Connector {
     let setup = Setup::new()
