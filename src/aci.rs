@@ -116,6 +116,8 @@ pub struct Settings {
     pub idle_deadline: Duration,
     /// The folders, as absolute paths, in which a reply may be written to a file.
     pub output_folders: Vec<PathBuf>,
+    /// Whether each request has a line in the log.
+    pub log_timing: bool,
 }
 
 impl Default for Settings {
@@ -138,6 +140,7 @@ impl Default for Settings {
             write_bytes_per_second_min: 64 * 1024,
             idle_deadline: Duration::from_mins(1),
             output_folders: Vec::new(),
+            log_timing: false,
         }
     }
 }
@@ -185,7 +188,7 @@ pub fn bind(settings: Settings) -> Result<Port, ListenError> {
     let failed = |source| ListenError::Bind { host: host.to_owned(), port, source };
     let public = listen(&addresses).map_err(failed)?;
     let address = public.local_addr().map_err(failed)?;
-    let journal = Arc::new(Journal::new(settings.name, settings.dispatchers));
+    let journal = Arc::new(Journal::new(settings.name, settings.dispatchers).logging_timing(settings.log_timing));
     Ok(Port { public, address, settings, journal })
 }
 

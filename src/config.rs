@@ -72,6 +72,12 @@ pub struct Server {
     pub output_folders: Vec<PathBuf>,
     /// The folders in which backups are made and found; absolute if [`Config::base`] is.
     pub backup_folders: Vec<PathBuf>,
+    pub body_bytes_max: usize,
+    /// Of each port.
+    pub connections_max: usize,
+    pub connections_per_address_max: usize,
+    /// Whether each request has a line in the log.
+    pub log_timing: bool,
 }
 
 /// `[Service]`
@@ -270,6 +276,10 @@ impl<'a> Reader<'a> {
             request_line_bytes_max: self.or(section.number("MaxInputString", 1024..=16 << 20), 128 << 10),
             output_folders: self.output_folders(&section),
             backup_folders: self.backup_folders(&section),
+            body_bytes_max: self.or(section.number("MaxFileUploadSize", 1024..=1 << 30), 10 << 20),
+            connections_max: self.or(section.number("MaxConnections", 1..=10_000), 512),
+            connections_per_address_max: self.or(section.number("MaxConnectionsPerAddress", 1..=10_000), 256),
+            log_timing: self.or(section.boolean("LogRequestTiming"), false),
         }
     }
 

@@ -179,16 +179,26 @@ pub fn fetch_settings(config: &Config) -> fetchaction::Settings {
 }
 
 fn aci_settings(config: &Config) -> aci::Settings {
-    let config::Server { host, port, threads, request_line_bytes_max: head_bytes_max, output_folders, .. } =
-        config.server.clone();
-    let defaults = aci::Settings::default();
-    aci::Settings { name: "aci", host, port, dispatchers: threads, head_bytes_max, output_folders, ..defaults }
+    let config::Server { host, port, threads, .. } = config.server.clone();
+    aci::Settings { name: "aci", host, port, dispatchers: threads, ..limits(config) }
 }
 
 fn service_settings(config: &Config) -> aci::Settings {
     let config::Service { host, port } = config.service.clone();
-    let output_folders = config.server.output_folders.clone();
-    aci::Settings { name: "service", host, port, dispatchers: 1, output_folders, ..aci::Settings::default() }
+    aci::Settings { name: "service", host, port, dispatchers: 1, ..limits(config) }
+}
+
+/// What holds for both ports.
+fn limits(config: &Config) -> aci::Settings {
+    aci::Settings {
+        head_bytes_max: config.server.request_line_bytes_max,
+        body_bytes_max: config.server.body_bytes_max,
+        connections_max: config.server.connections_max,
+        connections_per_address_max: config.server.connections_per_address_max,
+        output_folders: config.server.output_folders.clone(),
+        log_timing: config.server.log_timing,
+        ..aci::Settings::default()
+    }
 }
 
 fn ingest_settings(target: &Target) -> ingest::Settings {

@@ -7,6 +7,7 @@
 use super::Settings;
 use super::budget::{Budget, Held};
 use super::chunked::{Chunked, Progress};
+use super::guests::Full;
 use super::head::{self, BodyLength, Head, Method, Scan, Version};
 use super::journal::Journal;
 use super::lines::{Answer, Lines};
@@ -76,8 +77,13 @@ pub(super) fn serve(peer: &Peer, shared: &Shared) {
 }
 
 /// Tells a client that it is not served at all, and why.
-pub(super) fn turn_away(peer: &Peer, shared: &Shared, reason: &'static str) {
-    Connection { peer, shared, pending: Vec::new() }.tell(&Refusal::Busy(reason));
+pub(super) fn turn_away(peer: &Peer, shared: &Shared, full: Full) {
+    let Settings { connections_max, connections_per_address_max, .. } = shared.settings;
+    let refusal = match full {
+        Full::Door => Refusal::Full { connections_max },
+        Full::Address => Refusal::FullForAddress { connections_max: connections_per_address_max },
+    };
+    Connection { peer, shared, pending: Vec::new() }.tell(&refusal);
 }
 
 struct Connection<'a> {

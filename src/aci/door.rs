@@ -4,7 +4,7 @@
 //! Owns the acceptor and every connection's thread. Reads no byte itself.
 
 use super::connection::{self, Peer, Shared};
-use super::guests::Guests;
+use super::guests::{Full, Guests};
 use super::{ListenError, join_within};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use parking_lot::Mutex;
@@ -57,7 +57,7 @@ enum Place {
     /// Counted among the guests.
     Served,
     /// Told why not, and gone soon.
-    TurnedAway(&'static str),
+    TurnedAway(Full),
     /// Was served; its place is another's.
     Leaving,
 }
@@ -87,7 +87,7 @@ impl Inside {
         let place = match entered {
             Ok(()) => Place::Served,
             Err(_) if self.count(|place| matches!(place, Place::TurnedAway(_))) >= TURNED_AWAY_MAX => return None,
-            Err(full) => Place::TurnedAway(full.reason()),
+            Err(full) => Place::TurnedAway(full),
         };
         let number = self.next_number;
         self.next_number += 1;
@@ -280,7 +280,7 @@ impl Acceptor {
         let (shared, ending) = (Arc::clone(&self.shared), self.ending.clone());
         let serve = move || {
             match place {
-                Place::TurnedAway(reason) => connection::turn_away(&peer, &shared, reason),
+                Place::TurnedAway(full) => connection::turn_away(&peer, &shared, full),
                 Place::Served | Place::Leaving => connection::serve(&peer, &shared),
             }
             // In this order: the guest closes the stream, which the peer would keep open, and says that it has.

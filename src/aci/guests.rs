@@ -80,13 +80,6 @@ impl Guests {
 }
 
 impl Full {
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Full::Door => "there are too many connections",
-            Full::Address => "there are too many connections from your address",
-        }
-    }
-
     /// Whether `inside` may be sent away so that `newcomer` gets its place: never this host for the sake of another.
     pub(super) fn is_helped_by(self, inside: IpAddr, newcomer: IpAddr) -> bool {
         match self {

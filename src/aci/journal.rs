@@ -23,6 +23,7 @@ const NO_ACTION: &str = "none";
 /// The owner of what a port tells about its requests.
 pub struct Journal {
     name: &'static str,
+    logs_timing: bool,
     dispatchers: Vec<Arc<Dispatcher>>,
     past: Mutex<Past>,
     pub(super) connections: Connections,
@@ -48,6 +49,12 @@ pub(super) struct Begun {
     clock: Instant,
     /// The number of the dispatcher.
     thread: usize,
+}
+
+impl Begun {
+    pub(super) fn client(&self) -> IpAddr {
+        self.client
+    }
 }
 
 enum Doing {
@@ -142,10 +149,21 @@ impl Journal {
         let idle = |_| Arc::new(Dispatcher::new(Moment::now()));
         Journal {
             name,
+            logs_timing: false,
             dispatchers: (0..dispatchers.max(1)).map(idle).collect(),
             past: Mutex::default(),
             connections: Connections::default(),
         }
+    }
+
+    /// Each request has a line in the log, or none has.
+    #[must_use]
+    pub(super) fn logging_timing(self, logs_timing: bool) -> Journal {
+        Journal { logs_timing, ..self }
+    }
+
+    pub(super) fn logs_timing(&self) -> bool {
+        self.logs_timing
     }
 
     /// What the port is called.

@@ -226,7 +226,13 @@ fn send_awaited(journal: &Journal, awaited: &Receiver<Awaited>) {
 fn respond(journal: &Journal, request: tiny_http::Request, answer: Answer, asked: Asked, begun: Option<&Begun>) {
     // Written down before the reply goes out, so that who has it finds the request. A long body is dropped: its
     // memory is free for other requests from now on.
-    journal.end(begun, asked, answer.is_error);
+    let took = journal.end(begun, asked, answer.is_error);
+    if journal.logs_timing() {
+        let (client, how) = (begun.map(|begun| begun.client()), if answer.is_error { "error" } else { "success" });
+        let (action, client) = (&answer.action, client.map_or_else(String::new, |client| client.to_string()));
+        let milliseconds = took.as_secs_f64() * 1000.0;
+        log::info!(target: "application", "{action} from {client}: {how} in {milliseconds:.2} ms");
+    }
     let length = answer.bytes.len();
     let status = StatusCode(answer.status);
     let response = Response::new(status, answer.headers, Cursor::new(answer.bytes), Some(length), None);
@@ -261,6 +267,8 @@ impl Question {
 
 /// What goes out.
 struct Answer {
+    /// As it was asked for, in capitals.
+    action: String,
     is_error: bool,
     status: u16,
     headers: Vec<Header>,
@@ -273,19 +281,16 @@ impl Answer {
         let is_error = reply.outcome.is_err() || reply.raw.as_ref().is_some_and(|raw| raw.status >= 400);
         let Some(Raw { status, content_type, bytes }) = reply.raw else {
             let content_type = header("Content-Type", format.content_type());
-            return Answer {
-                is_error,
-                status: 200,
-                headers: vec![content_type, server],
-                bytes: render(&reply, format),
-            };
+            let bytes = render(&reply, format);
+            let headers = vec![content_type, server];
+            return Answer { action: reply.action, is_error, status: 200, headers, bytes };
         };
         let content_type = Header::from_bytes("Content-Type", content_type.trim())
             .unwrap_or_else(|()| header("Content-Type", "application/octet-stream"));
         // Whoever wrote the page must not speak to this port in the name of the person who looks at it.
         let sandbox = header("Content-Security-Policy", "sandbox");
         let no_guess = header("X-Content-Type-Options", "nosniff");
-        Answer { is_error, status, headers: vec![content_type, sandbox, no_guess, server], bytes }
+        Answer { action: reply.action, is_error, status, headers: vec![content_type, sandbox, no_guess, server], bytes }
     }
 }
 

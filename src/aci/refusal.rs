@@ -9,11 +9,11 @@ pub(super) enum Refusal {
     Malformed(&'static str),
     #[error("the {0} did not arrive in time")]
     Slow(&'static str),
-    #[error("the request line and headers are larger than {bytes_max} bytes")]
+    #[error("the request line and headers are larger than {bytes_max} bytes, which [Server] MaxInputString sets")]
     HeadTooLarge { bytes_max: usize },
     #[error("there are more than {headers_max} headers")]
     TooManyHeaders { headers_max: usize },
-    #[error("the body is larger than {bytes_max} bytes, which is the most that is accepted")]
+    #[error("the body is larger than {bytes_max} bytes, which [Server] MaxFileUploadSize sets")]
     BodyTooLarge { bytes_max: usize },
     #[error("the method is not supported; use GET, HEAD or POST")]
     Method,
@@ -22,6 +22,13 @@ pub(super) enum Refusal {
     /// The limits on what all connections together may hold are reached.
     #[error("busy: {0}; ask again later")]
     Busy(&'static str),
+    #[error("busy: all {connections_max} connections are in use; [Server] MaxConnections sets their number")]
+    Full { connections_max: usize },
+    #[error(
+        "busy: all {connections_max} connections that one address may have are in use; [Server] MaxConnectionsPerAddress \
+         sets their number"
+    )]
+    FullForAddress { connections_max: usize },
     /// The request was read, but no answer came of it.
     #[error("the server failed to answer; its log says more")]
     Unanswered,
@@ -36,7 +43,7 @@ impl Refusal {
             Refusal::BodyTooLarge { .. } => "413 Content Too Large",
             Refusal::Method => "405 Method Not Allowed",
             Refusal::Expectation => "417 Expectation Failed",
-            Refusal::Busy(_) => "503 Service Unavailable",
+            Refusal::Busy(_) | Refusal::Full { .. } | Refusal::FullForAddress { .. } => "503 Service Unavailable",
             Refusal::Unanswered => "500 Internal Server Error",
         }
     }
@@ -46,7 +53,7 @@ impl Refusal {
         let extra = match self {
             // RFC 9110 15.5.6 requires the first; the second tells a poller how long "later" is.
             Refusal::Method => "Allow: GET, HEAD, POST\r\n",
-            Refusal::Busy(_) => "Retry-After: 1\r\n",
+            Refusal::Busy(_) | Refusal::Full { .. } | Refusal::FullForAddress { .. } => "Retry-After: 1\r\n",
             _ => "",
         };
         let (status, body) = (self.status(), format!("{self}\n"));

@@ -20,14 +20,17 @@ pub(super) fn notices(text: &str) -> Result<Vec<String>, ConfigError> {
 #[test]
 fn without_a_file_there_are_defaults_and_only_this_machine() {
     let config = Config::default_in(Path::new("/srv/wc"));
-    let (output_folders, backup_folders) = (vec![config.base.join("replies")], vec![config.base.join("backup")]);
     let server = Server {
         host: "127.0.0.1".into(),
         port: 7006,
         threads: 4,
         request_line_bytes_max: 131_072,
-        output_folders,
-        backup_folders,
+        output_folders: vec![config.base.join("replies")],
+        backup_folders: vec![config.base.join("backup")],
+        body_bytes_max: 10 << 20,
+        connections_max: 512,
+        connections_per_address_max: 256,
+        log_timing: false,
     };
     assert_eq!(config.server, server);
     assert_eq!(config.service, Service { host: "127.0.0.1".into(), port: 7007 });
@@ -81,16 +84,11 @@ fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
          OutputFormat=IDX\nOutputDirectory=/var/out\n[FetchTasks]\n0=Docs\n[Docs]\nUrl=http://h/\n",
     )?;
     let config = Config::load(&path)?;
-    let (output_folders, backup_folders) = (vec![config.base.join("replies")], vec![config.base.join("backup")]);
-    let server = Server {
-        host: "0.0.0.0".into(),
-        port: 0,
-        threads: 8,
-        request_line_bytes_max: 64_000,
-        output_folders,
-        backup_folders,
-    };
-    assert_eq!(config.server, server);
+    let server = &config.server;
+    assert_eq!((server.host.as_str(), server.port, server.threads), ("0.0.0.0", 0, 8));
+    assert_eq!((server.request_line_bytes_max, server.body_bytes_max), (64_000, 10 << 20));
+    assert_eq!(server.output_folders, [config.base.join("replies")]);
+    assert_eq!(server.backup_folders, [config.base.join("backup")]);
     assert_eq!(config.service, Service { host: "::1".into(), port: 7107 });
     assert_eq!((config.actions.threads, config.actions.waiting_max, config.actions.ended_max), (1, 7, 0));
     assert_eq!(config.actions.ended_age_max, Duration::from_hours(7 * 24));
