@@ -36,7 +36,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use actions::{ACI_ACTIONS, ActionSpec, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest};
+pub use actions::{ACI_ACTIONS, ActionSpec, Form, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest, Thread};
 pub use help::{Help, HelpForm, HelpPort};
 pub use journal::{Answered, Answering, CancelError, ConnectionCounts, Count, DispatcherState, Journal};
 pub use queueaction::{QueueAction, QueueCommand, Which};

@@ -299,25 +299,33 @@ fn serve_with(asked_for: Option<&Path>) -> Exit {
             Err(error) => return complain(&format!("the working directory cannot be read: {error}")),
         },
     };
-    let _logging = match log::init(&config.logging) {
+    let mut logging = match log::init(&config.logging) {
         Ok(logging) => logging,
         Err(error) => {
             eprintln!("webconnector: {error}");
             return Exit::Failed;
         }
     };
-    for notice in restored.iter().chain(&config.notices) {
+    for notice in &restored {
+        ::log::log!(target: "application", notice.level, "{}", notice.text);
+    }
+    tell_notices(&config);
+    serve::serve(config, &mut logging)
+}
+
+/// What an administrator should know of a configuration that is put to use.
+fn tell_notices(config: &Config) {
+    for notice in &config.notices {
         ::log::log!(target: "application", notice.level, "{}", notice.text);
     }
     // These keep no other task from being performed, and may be mended while the server runs.
-    let Findings { problems, notices } = fetch_settings(&config).check();
+    let Findings { problems, notices } = fetch_settings(config).check();
     for problem in problems {
         ::log::error!(target: "application", "{problem}");
     }
     for notice in notices {
         ::log::log!(target: "application", notice.level, "{}", notice.text);
     }
-    serve::serve(&config)
 }
 
 fn complain(why: &str) -> Exit {

@@ -10,10 +10,12 @@ mod answer;
 mod backup;
 mod check;
 mod events;
+mod restart;
 mod restore;
 mod scheduler;
 
 pub use check::{Checked, check};
+pub use restart::{Ports, next_config};
 pub use restore::{PlaceError, Placed, put_in_place};
 
 use crate::aci::{self, Journal, Listening};
@@ -23,6 +25,7 @@ use crate::fetchaction::{self, FetchActions, FetchError, Performance};
 use crate::ingest;
 use crate::log;
 use crate::queue::{self, PerformError, Queue, QueueError, Running};
+use crate::stop::StopFlag;
 use crate::time::Moment;
 use answer::{Answers, Waits};
 use backup::Backups;
@@ -34,6 +37,14 @@ use std::sync::Arc;
 
 /// Changes sent to another host at a time.
 const INGEST_BATCH: usize = 100;
+
+/// What a client asks of the server as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Stop,
+    /// Stop, and start again with the configuration read anew: see [`next_config`].
+    Restart,
+}
 
 /// Why the connector could not be started. Nothing of it runs.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +59,10 @@ pub enum StartError {
 pub struct Server {
     queue: Arc<Queue>,
     ports: Vec<Listening>,
-    aci: SocketAddr,
-    service: SocketAddr,
-    asked_to_stop: Receiver<()>,
+    addresses: Ports,
+    asked: Receiver<Asked>,
+    /// Set when the server is about to stop.
+    closing: StopFlag,
     /// Of the ports, whose waits end with the server.
     journals: [Arc<Journal>; 2],
     /// `None` if no task runs by itself.
@@ -64,7 +76,8 @@ impl Server {
         let bind = |what, settings| aci::bind(settings).map_err(|source| StartError::Listen { what, source });
         let aci_port = bind("ACI", aci_settings(config))?;
         let service_port = bind("service", service_settings(config))?;
-        let (aci, service) = (aci_port.address(), service_port.address());
+        let addresses = Ports { aci: aci_port.address(), service: service_port.address() };
+        let aci = addresses.aci;
         let token_host = TokenHost { ip: own_address(aci.ip()), port: aci.port() };
         let queue = Arc::new(Queue::open(queue::Settings {
             queue: QueueName::fetch(),
@@ -77,13 +90,16 @@ impl Server {
             attempts_max: config.actions.attempts_max,
             events: events::events(&config.events),
         })?);
-        let (stop_sender, asked_to_stop) = bounded(1);
+        let (ask, asked) = bounded(1);
+        let closing = StopFlag::new();
         let journals = [aci_port.journal(), service_port.journal()];
         let scheduler = config.schedules.then(|| Arc::new(Scheduler::new(&queue, &fetch)));
         let answers = Arc::new(Answers {
             queue: Arc::clone(&queue),
             fetch: Arc::clone(&fetch),
-            stop: stop_sender,
+            asked: ask,
+            closing: closing.clone(),
+            config: config.clone(),
             backups: Backups {
                 base: config.base.clone(),
                 config: config.path.clone(),
@@ -91,16 +107,12 @@ impl Server {
                 host: token_host,
                 busy: Mutex::default(),
             },
-            folder: config.base.clone(),
-            config_path: config.path.clone(),
-            dispatchers: config.server.threads,
             waits: Waits::new(config.server.threads),
-            journal: aci_port.journal(),
+            journals: journals.clone(),
             scheduler: scheduler.clone(),
             large_parameters: Mutex::default(),
             started: Moment::now(),
-            aci_port: aci.port(),
-            service_port: service.port(),
+            ports: addresses,
         });
         let perform: queue::Perform = Arc::new(move |running: &Running| perform(&fetch, running));
         queue.start(&perform)?;
@@ -115,22 +127,22 @@ impl Server {
         if let Some(scheduler) = &scheduler {
             scheduler.look();
         }
-        Ok(Server { queue, ports, aci, service, asked_to_stop, journals, scheduler })
+        Ok(Server { queue, ports, addresses, asked, closing, journals, scheduler })
     }
 
     /// Where actions are sent.
     pub fn aci(&self) -> SocketAddr {
-        self.aci
+        self.addresses.aci
     }
 
     /// Where the connector itself is asked and stopped.
     pub fn service(&self) -> SocketAddr {
-        self.service
+        self.addresses.service
     }
 
-    /// A message comes when a client has asked the service port to stop the connector.
-    pub fn asked_to_stop(&self) -> &Receiver<()> {
-        &self.asked_to_stop
+    /// A message comes when a client has asked the service port to end the connector.
+    pub fn asked(&self) -> &Receiver<Asked> {
+        &self.asked
     }
 
     /// Ends everything: no new actions, running ones commit what they have and wait for the next start, status is
@@ -140,6 +152,7 @@ impl Server {
     }
 
     fn end(&mut self) {
+        self.closing.set();
         let scheduler = self.scheduler.take();
         if let Some(scheduler) = &scheduler {
             scheduler.close();

@@ -2,7 +2,7 @@
 
 mod service;
 
-pub use service::{SERVICE_ACTIONS, ServiceRequest};
+pub use service::{Form, SERVICE_ACTIONS, ServiceRequest, Thread};
 
 use super::help::{Help, HelpPort};
 use super::queueaction::{QUEUE_ACTIONS, QueueAction};

@@ -167,7 +167,7 @@ impl Journal {
     }
 
     /// What the port is called.
-    pub(super) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.name
     }
 

@@ -228,7 +228,7 @@ fn respond(journal: &Journal, request: tiny_http::Request, answer: Answer, asked
     // memory is free for other requests from now on.
     let took = journal.end(begun, asked, answer.is_error);
     if journal.logs_timing() {
-        let (client, how) = (begun.map(|begun| begun.client()), if answer.is_error { "error" } else { "success" });
+        let (client, how) = (begun.map(Begun::client), if answer.is_error { "error" } else { "success" });
         let (action, client) = (&answer.action, client.map_or_else(String::new, |client| client.to_string()));
         let milliseconds = took.as_secs_f64() * 1000.0;
         log::info!(target: "application", "{action} from {client}: {how} in {milliseconds:.2} ms");

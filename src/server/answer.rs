@@ -2,25 +2,31 @@
 
 mod about;
 mod backup;
+mod configuration;
+mod diagnostic;
 mod fetch;
 mod help;
+mod logstreams;
 mod progress;
 mod queueinfo;
 mod requestlog;
 mod results;
+mod service;
 mod view;
 mod waits;
 
 use super::backup::Backups;
 use super::scheduler::Scheduler;
-use crate::aci::{Caller, Element, Journal, Outcome, Reply, Request, ServiceRequest};
+use super::{Asked, Ports};
+use crate::aci::{Caller, Element, Journal, Outcome, Reply, Request};
+use crate::config::Config;
 use crate::fetchaction::FetchActions;
 use crate::queue::Queue;
+use crate::stop::StopFlag;
 use crate::time::Moment;
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 use requestlog::request_log;
-use std::path::PathBuf;
 use std::sync::Arc;
 use view::uris;
 
@@ -31,23 +37,23 @@ pub(super) use waits::Waits;
 pub(super) struct Answers {
     pub(super) queue: Arc<Queue>,
     pub(super) fetch: Arc<FetchActions>,
-    /// Told when a client asks the service port to stop the connector.
-    pub(super) stop: Sender<()>,
+    /// Told when a client asks the service port to end the connector.
+    pub(super) asked: Sender<Asked>,
+    /// Set when the server is about to stop.
+    pub(super) closing: StopFlag,
+    /// What the server was started with.
+    pub(super) config: Config,
     pub(super) backups: Backups,
-    pub(super) folder: PathBuf,
-    pub(super) config_path: Option<PathBuf>,
-    pub(super) dispatchers: usize,
     /// Dispatchers that wait.
     pub(super) waits: Waits,
-    /// What the ACI port is doing and has done.
-    pub(super) journal: Arc<Journal>,
+    /// What the ports are doing and have done: the ACI port, and the service port.
+    pub(super) journals: [Arc<Journal>; 2],
     /// `None` if no task runs by itself.
     pub(super) scheduler: Option<Arc<Scheduler>>,
     /// Taken by the one answer about large parameters that is made at a time. Nobody waits for it.
     pub(super) large_parameters: Mutex<()>,
     pub(super) started: Moment,
-    pub(super) aci_port: u16,
-    pub(super) service_port: u16,
+    pub(super) ports: Ports,
 }
 
 impl Answers {
@@ -66,17 +72,11 @@ impl Answers {
             Request::GetVersion => Reply::success("GetVersion", self.version()),
             Request::GetStatus => Reply::success("GetStatus", self.status()),
             Request::GetPid => Reply::success("GetPid", vec![Element::value("autn:pid", std::process::id())]),
-            Request::GetRequestLog { tail } => Reply::success("GetRequestLog", request_log(&self.journal, tail)),
+            Request::GetRequestLog { tail } => Reply::success("GetRequestLog", request_log(&self.journals[0], tail)),
             Request::TaskList { match_name, match_action } => {
                 Reply::success("TaskList", self.task_list(match_name.as_deref(), match_action.as_deref()))
             }
-            Request::Service(ServiceRequest::GetStatus) => Reply::state("GetStatus", "Running"),
-            Request::Service(ServiceRequest::Stop) => {
-                log::warn!(target: "application", "asked to stop by {}", caller.peer);
-                // Full means that somebody has asked before.
-                let _ = self.stop.try_send(());
-                Reply::success("Stop", Vec::new())
-            }
+            Request::Service(request) => self.service(request, caller),
         };
         Outcome::Reply(reply)
     }

@@ -171,6 +171,10 @@ impl Connector {
         self.process().aci
     }
 
+    pub fn service_address(&self) -> SocketAddr {
+        self.process().service
+    }
+
     // Asking.
 
     /// `GET` with the request target exactly as given.

@@ -14,7 +14,7 @@ pub(super) enum Shape {
 }
 
 /// Elements of `responsedata` that may repeat: an array even if there is one, so that a client needs one code path.
-const REPEATED: [&str; 10] = [
+const REPEATED: [&str; 18] = [
     "action",
     "documentcount",
     "identifiers",
@@ -25,6 +25,14 @@ const REPEATED: [&str; 10] = [
     "logentry",
     "stage",
     "parameter",
+    "thread",
+    "request",
+    "stream",
+    "line",
+    "warning",
+    "note",
+    "autn:section",
+    "autn:key",
 ];
 
 pub(super) fn render(envelope: &Envelope<'_>, shape: Shape) -> Vec<u8> {

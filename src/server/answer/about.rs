@@ -17,7 +17,7 @@ impl Answers {
         let now = Moment::now();
         let uptime = now.seconds_since(self.started);
         let version = env!("CARGO_PKG_VERSION");
-        let config_path = self.config_path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        let config_path = self.config.path.as_ref().map_or_else(String::new, |path| path.display().to_string());
         vec![
             Element::text("autn:version", version),
             Element::text("autn:aciversion", version),
@@ -27,7 +27,7 @@ impl Answers {
             Element::text("autn:build", version),
             Element::value("autn:wordsize", usize::BITS),
             Element::text("autn:operatingsystem", std::env::consts::OS),
-            Element::value("autn:directory", self.folder.display()),
+            Element::value("autn:directory", self.config.base.display()),
             Element::text("autn:configpath", config_path),
             Element::parent(
                 "autn:servertime",
@@ -49,24 +49,26 @@ impl Answers {
 
     /// The product, and the fetch actions that it performs (aci.md 5.1).
     pub(super) fn status(&self) -> Vec<Element> {
+        let actions = [FetchAction::Synchronize, FetchAction::Collect, FetchAction::Identifiers].map(|kind| {
+            let action = Element::empty("action").attribute("action", "FETCH");
+            action.attribute("fetchaction", kind.as_str().to_ascii_uppercase())
+        });
+        let mut told = self.product();
+        told.push(Element::parent("actions", actions.to_vec()));
+        told
+    }
+
+    /// What it is and where.
+    pub(super) fn product(&self) -> Vec<Element> {
         let version = env!("CARGO_PKG_VERSION");
         vec![
             Element::text("product", PRODUCT),
             Element::text("version", version),
             Element::text("build", version),
-            Element::value("aciport", self.aci_port),
-            Element::value("serviceport", self.service_port),
-            Element::value("directory", self.folder.display()),
-            Element::value("acithreads", self.dispatchers),
-            Element::parent(
-                "actions",
-                [FetchAction::Synchronize, FetchAction::Collect, FetchAction::Identifiers]
-                    .map(|kind| {
-                        let action = Element::empty("action").attribute("action", "FETCH");
-                        action.attribute("fetchaction", kind.as_str().to_ascii_uppercase())
-                    })
-                    .to_vec(),
-            ),
+            Element::value("aciport", self.ports.aci.port()),
+            Element::value("serviceport", self.ports.service.port()),
+            Element::value("directory", self.config.base.display()),
+            Element::value("acithreads", self.config.server.threads),
         ]
     }
 
@@ -119,7 +121,7 @@ pub(super) fn licence() -> Vec<Element> {
 }
 
 /// `2 days, 19 hours, 25 mins, 27 secs`.
-fn in_words(seconds: i64) -> String {
+pub(super) fn in_words(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     format!("{days} days, {hours} hours, {minutes} mins, {} secs", seconds % 60)
 }

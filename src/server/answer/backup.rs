@@ -2,6 +2,7 @@
 
 use super::Answers;
 use crate::aci::{Caller, Element, ErrorCode, Failure};
+use crate::server::Asked;
 use crate::server::backup::{BackupError, Made};
 
 impl Answers {
@@ -27,8 +28,8 @@ impl Answers {
         log::warn!(target: "application", "{} restores {}", caller.peer, archive.display());
         self.queue.shut_down();
         let committed = staged.commit();
-        // Whatever came of it: the queue takes no more actions in this life. Full means that a stop was asked for before.
-        let _ = self.stop.try_send(());
+        // Whatever came of it: the queue takes no more actions in this life.
+        self.ask(Asked::Stop);
         committed.map_err(|error| failure(BackupError::AfterAll(Box::new(error))))?;
         let message = "the server stops now; its next start begins with the state of the backup, and keeps what there was in \
                        the folder replaced";

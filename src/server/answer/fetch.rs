@@ -62,7 +62,11 @@ impl Answers {
         };
         let watch = self.queue.submit_watched(&submission).map_err(|error| submit_failure(&error))?;
         log::info!(target: "action", "{what} queued by {}, who waits for its end [{}]", caller.peer, watch.token);
-        watch.wait().map_or_else(|| Err(shutting_down(&watch)), |ended| result(&ended))
+        match watch.wait(&caller.stop_flag()) {
+            Some(ended) => result(&ended),
+            None if self.closing.is_set() => Err(shutting_down(&watch)),
+            None => Err(cancelled(&watch)),
+        }
     }
 
     fn planned(&self, params: Params) -> Result<Planned, Failure> {
@@ -82,6 +86,15 @@ fn result(ended: &Snapshot) -> Result<Vec<Element>, Failure> {
     }
     let why = error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
     Err(Failure::new(ErrorCode::ActionFailed, format!("the action {token} ended with the status {status}{why}")))
+}
+
+fn cancelled(watch: &Watch) -> Failure {
+    let token = &watch.token;
+    let description = format!(
+        "the request was cancelled (CancelACIAction) before the action has ended; the action goes on: ask QueueInfo for \
+         the token {token}"
+    );
+    Failure::new(ErrorCode::Refused, description)
 }
 
 fn shutting_down(watch: &Watch) -> Failure {

@@ -43,8 +43,8 @@ struct Example {
 impl Answers {
     pub(super) fn help(&self, help: &Help) -> Reply {
         let (port, actions) = match help.port {
-            HelpPort::Aci => (self.aci_port, ACI_ACTIONS),
-            HelpPort::Service => (self.service_port, SERVICE_ACTIONS),
+            HelpPort::Aci => (self.ports.aci.port(), ACI_ACTIONS),
+            HelpPort::Service => (self.ports.service.port(), SERVICE_ACTIONS),
         };
         let page = match &help.action {
             None => whole(help.port, actions),

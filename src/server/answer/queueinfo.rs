@@ -5,7 +5,7 @@ use super::progress::progress_of;
 use super::{Answers, results};
 use crate::aci::{Element, ErrorCode, Failure, QueueAction, QueueCommand, Which};
 use crate::action::{BadParam, Filter, Params, Query, QueueName, States, Status, Token};
-use crate::queue::{CommandError, DuplicateError, Snapshot, State};
+use crate::queue::{CommandError, DuplicateError, Queue, Snapshot, State};
 use crate::time::Moment;
 
 impl Answers {
@@ -108,8 +108,15 @@ fn running() -> Query {
     Query { filter: Filter { states, ..Filter::default() }, ..Query::default() }
 }
 
+/// The latest actions, at most `count`, as `GetStatus` prints them.
+pub(super) fn latest(queue: &Queue, count: usize) -> Vec<Element> {
+    let found = queue.find(&Query { told_max: Some(count), ..Query::default() });
+    let now = Moment::now();
+    vec![Element::parent("actions", found.iter().map(|snapshot| status_of(snapshot, now)).collect())]
+}
+
 /// How the queue stands; the names are ours (aci.md 10).
-fn queue_of(name: &QueueName, state: State) -> Element {
+pub(super) fn queue_of(name: &QueueName, state: State) -> Element {
     let State { is_paused, queued, running, ended } = state;
     Element::parent(
         "queue",

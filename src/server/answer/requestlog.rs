@@ -1,5 +1,6 @@
 //! `action=GetRequestLog`.
 
+use super::service::milliseconds;
 use crate::aci::{Answered, Element, Journal};
 
 /// The elements and their order are those of aci.md 5.1, the latest request last.
@@ -15,7 +16,7 @@ fn entry(answered: Answered) -> Element {
         Element::text("autn:request", request),
         Element::value("autn:client", client),
         Element::value("autn:time", at.error_date()),
-        Element::text("autn:duration", format!("{:.2} ms", took.as_secs_f64() * 1000.0)),
+        Element::text("autn:duration", milliseconds(took)),
         Element::text("autn:status", if is_error { "error" } else { "success" }),
         Element::value("autn:thread", thread),
     ];
