@@ -28,6 +28,7 @@ fn a_page_is_shown_as_its_server_sent_it() {
         assert_eq!(viewed.header("Content-Type"), Some(content_type));
         assert_eq!(viewed.header("Content-Security-Policy"), Some("sandbox"), "it is a stranger's page");
     }
+    assert_eq!(connector.log("view").matches("30-Normal: ").count(), 2, "{}", connector.log("view"));
     let answer = connector.ok(&format!("action=view&noaci=false&identifier={}", identifier("DOCS", &site.url("/a"))));
     assert_eq!(answer.text("contenttype"), "text/html; charset=utf-8");
     assert_eq!(STANDARD.decode(answer.text("content")).unwrap_or_default(), "<p>\u{e4}".as_bytes());

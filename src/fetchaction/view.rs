@@ -17,6 +17,7 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 /// A page as its server sent it.
 #[derive(Debug)]
 pub struct Viewed {
+    pub url: String,
     /// As its server named it, with parameters.
     pub content_type: String,
     pub bytes: Vec<u8>,
@@ -53,5 +54,5 @@ pub(super) fn view(settings: &Settings, params: &Params, stop: &StopFlag) -> Res
     let fetched = crawl::fetch_now(client, *redirects_max, &url, &admits, time_max, stop)
         .map_err(|source| ViewError::Page { url: url.to_string(), source })?;
     let content_type = fetched.response.headers.get("content-type").unwrap_or("application/octet-stream").to_owned();
-    Ok(Viewed { content_type, bytes: fetched.response.body })
+    Ok(Viewed { url: url.to_string(), content_type, bytes: fetched.response.body })
 }

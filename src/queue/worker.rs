@@ -11,7 +11,7 @@ use crate::log::ActionIdScope;
 use crate::stop::Stopped;
 use crate::time::Moment;
 use crossbeam_channel::select;
-use log::{error, info};
+use log::{error, info, warn};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -163,7 +163,8 @@ fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
     match (&record.status, &record.error) {
         (Status::Queued, _) => info!(target: "action", "Action back in the queue until the next start [{token}]"),
         (Status::Paused, _) => info!(target: "action", "Action stays paused over the next start [{token}]"),
-        (_, Some(text)) => error!(target: "action", "Action failed: {text} [{token}]"),
+        (Status::Error, Some(text)) => error!(target: "action", "[{token}] Failed: {text}"),
+        (status, Some(text)) => warn!(target: "action", "Action ended as {status}: {text} [{token}]"),
         (status, None) => info!(target: "action", "Action ended as {status} [{token}]"),
     }
 }

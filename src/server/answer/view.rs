@@ -18,9 +18,16 @@ impl Answers {
             None => Err((500, Failure::new(ErrorCode::Refused, format!("{}; try again later", self.waits)))),
             Some(_waiting) => self.fetch.view(params, &caller.stop_flag()).map_err(view_failure),
         };
+        let peer = caller.peer;
+        match &viewed {
+            Ok(Viewed { url, bytes, .. }) => log::info!(target: "view", "{url} shown to {peer}, {} bytes", bytes.len()),
+            Err((_, failure)) => log::warn!(target: "view", "nothing shown to {peer}: {}", failure.description),
+        }
         match (viewed, no_aci) {
-            (Ok(Viewed { content_type, bytes }), true) => Reply::raw("View", Raw { status: 200, content_type, bytes }),
-            (Ok(Viewed { content_type, bytes }), false) => {
+            (Ok(Viewed { content_type, bytes, .. }), true) => {
+                Reply::raw("View", Raw { status: 200, content_type, bytes })
+            }
+            (Ok(Viewed { content_type, bytes, .. }), false) => {
                 let children =
                     vec![Element::text("contenttype", content_type), Element::text("content", STANDARD.encode(bytes))];
                 Reply::success("View", vec![Element::parent("document", children)])
