@@ -10,6 +10,7 @@
 //!
 //! Knows no queue and performs no action.
 
+mod access;
 mod actions;
 mod budget;
 mod chunked;
@@ -36,6 +37,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub use access::Access;
 pub use actions::{ACI_ACTIONS, ActionSpec, Form, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest, Thread};
 pub use help::{Help, HelpForm, HelpPort};
 pub use journal::{Answered, Answering, CancelError, ConnectionCounts, Count, DispatcherState, Journal};
@@ -43,6 +45,7 @@ pub use queueaction::{QueueAction, QueueCommand, Which};
 pub use reply::{Element, ErrorCode, Failure, Outcome, Raw, Reply};
 pub use request::{FetchAction, FetchRequest, Request};
 
+use crate::roles::CertificateName;
 use crate::stop::StopFlag;
 use budget::Budget;
 use connection::Shared;
@@ -67,6 +70,8 @@ pub type Handler = Arc<dyn Fn(Request, &Caller) -> Outcome + Send + Sync>;
 pub struct Caller {
     /// The address at the other end of the connection, which may be a proxy's.
     pub peer: IpAddr,
+    /// What the client's certificate says, if it has shown one that was checked.
+    pub names: Vec<CertificateName>,
     /// `ActionID`: what the client calls this request.
     pub action_id: Option<String>,
     dispatcher: Arc<Dispatcher>,
@@ -80,7 +85,7 @@ impl Caller {
     }
 }
 
-/// Where a port listens, and its limits. A deadline is for the whole of what it names, not for each packet of it.
+/// Where a port listens, whom it answers, and its limits. A deadline is for the whole of what it names, not for each packet of it.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What the threads are named after: `aci` or `service`.
@@ -89,6 +94,8 @@ pub struct Settings {
     pub host: String,
     /// 0 takes a free one.
     pub port: u16,
+    /// Who may ask for what.
+    pub access: Arc<Access>,
     /// Requests answered at once, at least one.
     pub dispatchers: usize,
     /// Connections open at once.
@@ -126,6 +133,7 @@ impl Default for Settings {
             name: "aci",
             host: "127.0.0.1".to_owned(),
             port: 7006,
+            access: Arc::default(),
             dispatchers: 4,
             connections_max: 512,
             reserved_for_loopback: 8,

@@ -13,7 +13,7 @@
 //! | [`fetchaction`] | what `action=fetch` does |
 //! | [`crawl`] | one crawl: frontier, visitors, robots, pages, and the datastore of what a task knows |
 //! | [`ingest`] | documents and the targets that take them |
-//! | [`action`], [`client`], [`log`], [`pause`], [`sqlite`], [`stop`], [`time`], [`url`], [`wildcard`] | base values and tools, which know no subsystem |
+//! | [`action`], [`client`], [`log`], [`pause`], [`roles`], [`sqlite`], [`stop`], [`time`], [`url`], [`wildcard`] | base values and tools, which know no subsystem |
 //!
 //! Arrows point down only: `server` uses `aci`, `queue`, `fetchaction` and `config`; `fetchaction` uses `crawl` and
 //! `ingest`; everything uses the base. Siblings never import each other; they meet as function values that
@@ -30,6 +30,7 @@ pub mod ingest;
 pub mod log;
 pub mod pause;
 pub mod queue;
+pub mod roles;
 pub mod server;
 pub mod sqlite;
 pub mod stop;

@@ -40,7 +40,7 @@ fn the_tables_are_those_of_the_code() -> Tested {
 }
 
 fn actions(table: &[ActionSpec]) -> String {
-    let mut text = "| action | what it does | its parameters |\n| --- | --- | --- |\n".to_owned();
+    let mut text = "| action | role | what it does | its parameters |\n| --- | --- | --- | --- |\n".to_owned();
     for action in table {
         let params: Vec<String> = action
             .params
@@ -50,7 +50,8 @@ fn actions(table: &[ActionSpec]) -> String {
                 format!("`{}`{required}: {}", param.name, param.summary)
             })
             .collect();
-        let _ = writeln!(text, "| `{}` | {} | {} |", action.name, cell(action.summary), cell(&params.join("<br>")));
+        let (summary, params) = (cell(action.summary), cell(&params.join("<br>")));
+        let _ = writeln!(text, "| `{}` | {} | {summary} | {params} |", action.name, action.role);
     }
     text
 }

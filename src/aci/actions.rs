@@ -8,6 +8,7 @@ use super::help::{Help, HelpPort};
 use super::queueaction::{QUEUE_ACTIONS, QueueAction};
 use super::request::{FetchRequest, Request};
 use crate::action::{BadParam, Params, QueueName};
+use crate::roles::StandardRole;
 use crate::time::Moment;
 
 /// One action: what a person reads about it, and how its parameters are read.
@@ -15,6 +16,11 @@ use crate::time::Moment;
 pub struct ActionSpec {
     /// In the spelling of the reference; requests may spell it in any case.
     pub name: &'static str,
+    /// Who may ask for it. What tells or queues is Query, also Fetch and QueueInfo with all that it can stop: clients
+    /// of the reference, which knows no rule for them, send both from other hosts. Admin is what cannot be taken back,
+    /// or tells of other clients. On the service port, what tells how the process stands is ServiceStatus; what changes
+    /// it, or shows its configuration or its logs, is ServiceControl.
+    pub role: StandardRole,
     pub summary: &'static str,
     /// Those of its own; [`STANDARD_PARAMS`] are accepted as well.
     pub params: &'static [ParamSpec],
@@ -87,6 +93,7 @@ const NO_TEMPLATES: &str = "replies are not transformed by templates; transform 
 pub static ACI_ACTIONS: &[ActionSpec] = &[
     ActionSpec {
         name: "Fetch",
+        role: StandardRole::Query,
         summary: "Queues an action that runs when a thread is free, and answers its token",
         params: &[
             required("FetchAction", "what to do: Synchronize, Collect or Identifiers"),
@@ -104,6 +111,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "QueueInfo",
+        role: StandardRole::Query,
         summary: "Tells how queued, running and ended actions stand, and cancels, stops, pauses, resumes, moves, repeats and forgets them",
         params: &[
             required("QueueName", "the queue: Fetch"),
@@ -147,6 +155,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "StopFetch",
+        role: StandardRole::Query,
         summary: "Takes a fetch that waits out of the queue, and stops one that runs; its token is answered again",
         params: &[required("Token", "the token that the fetch was answered with")],
         example: "action=StopFetch&Token=MTI3LjAuMC4xOjcwMDY6RkVUQ0g6MTc5NTQyMDgwMDAwMDAxODk2MjI0MDcx",
@@ -155,6 +164,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "View",
+        role: StandardRole::Query,
         summary: "Fetches one page of a task live, within PageTimeout or 20 s",
         params: &[
             required("Identifier", "the AUTN_IDENTIFIER of the page, which its task must know or admit"),
@@ -170,6 +180,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "GetUri",
+        role: StandardRole::Query,
         summary: "Tells where the documents with these identifiers are",
         params: &[required("Identifiers", "AUTN_IDENTIFIERs, separated by commas; Identifier is the same")],
         example: "action=GetUri&Identifiers=PGlkIHM9Ik1ZVEFTSzEiIHI9Imh0dHA6Ly93d3cuZXhhbXBsZS5jb20vIi8%2B",
@@ -182,6 +193,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "PurgeDatastore",
+        role: StandardRole::Admin,
         summary: "Queues an action that forgets what a task knows, and answers its token: the next synchronize sends \
                   everything as new and deletes nothing",
         params: &[required("Section", "the task section")],
@@ -191,6 +203,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "TaskList",
+        role: StandardRole::Query,
         summary: "Lists the tasks that the connector knows",
         params: &[
             optional("MatchName", "only tasks whose name matches"),
@@ -205,6 +218,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "GetStatus",
+        role: StandardRole::Query,
         summary: "Tells the product, its version, its ports and the actions that it supports",
         params: &[],
         example: "action=GetStatus",
@@ -213,6 +227,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "BackupServer",
+        role: StandardRole::Admin,
         summary: "Makes an archive of the configuration, the queue and the datastores, while the server works, and answers \
                   its filename",
         params: &[optional(
@@ -226,6 +241,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "RestoreServer",
+        role: StandardRole::Admin,
         summary: "Checks an archive of BackupServer and stops the server, which is started with its state; the present one is kept in a folder",
         params: &[required("Filename", "the archive, in such a folder")],
         example: "action=RestoreServer&Filename=backup/20261124T160000_127.0.0.1_7006.zip",
@@ -234,6 +250,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "GetLicenseInfo",
+        role: StandardRole::Query,
         summary: "Tells that no licence is needed, for tools that ask for one",
         params: &[],
         example: "action=GetLicenseInfo",
@@ -242,6 +259,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "GetVersion",
+        role: StandardRole::Query,
         summary: "Tells the version and how long the process has been up",
         params: &[],
         example: "action=GetVersion",
@@ -250,6 +268,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "GetRequestLog",
+        role: StandardRole::Admin,
         summary: "Lists the latest requests of this port, the latest last: when each came, from where, how long it took. \
                   Also called GRL. Secrets in them are masked",
         params: &[
@@ -274,6 +293,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "GetPid",
+        role: StandardRole::Query,
         summary: "Tells the process id; a cheap probe of whether the server is alive",
         params: &[],
         example: "action=GetPid",
@@ -282,6 +302,7 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
     },
     ActionSpec {
         name: "Help",
+        role: StandardRole::Query,
         summary: "Tells what this port understands: this list with all parameters, as a page for a browser",
         params: HELP_PARAMS,
         example: "action=Help&ActionName=Fetch",

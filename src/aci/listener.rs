@@ -7,6 +7,7 @@
 //! tiny_http never meets the network. It listens on a socket in a directory that only this user can enter, and what
 //! arrives there is written by the door: whole, small enough and well-formed.
 
+use super::access::Access;
 use super::actions::ActionSpec;
 use super::journal::{Asked, Begun, DispatcherState, Journal};
 use super::lines::PEER;
@@ -45,6 +46,7 @@ pub(super) struct Listener {
 /// What a dispatcher needs to answer.
 struct Desk {
     table: &'static [ActionSpec],
+    access: Arc<Access>,
     handler: Handler,
     journal: Arc<Journal>,
     /// Of the dispatcher, from 1.
@@ -110,7 +112,8 @@ impl Listener {
         for DispatcherState { number, name, .. } in states {
             let (handler, journal) = (Arc::clone(handler), Arc::clone(journal));
             let (output_folders, awaited) = (Arc::clone(&output_folders), awaited.clone());
-            let desk = Desk { table, handler, journal, number, output_folders, awaited };
+            let access = Arc::clone(&settings.access);
+            let desk = Desk { table, access, handler, journal, number, output_folders, awaited };
             let (server, stop) = (Arc::clone(&server), listener.stop.clone());
             listener.threads.push(spawn(name, Box::new(move || desk.dispatch(&server, &stop)))?);
         }
@@ -176,12 +179,14 @@ impl Desk {
             return sent(&self.journal, Err(error));
         }
         let target = request.url().to_owned();
-        let Parsed { action, format, action_id, known, output, request: typed } =
+        let Parsed { action, format, action_id, spec, output, request: typed } =
             request::parse(self.table, &target, content_type.as_deref(), &body);
         let (asked, question) = (Asked { target, content_type, body }, Question { action, format, peer });
         let dispatcher = self.journal.dispatcher(self.number);
-        dispatcher.begin(known, peer);
-        let caller = Caller { peer, action_id, dispatcher };
+        dispatcher.begin(spec.map(|spec| spec.name), peer);
+        let caller = Caller { peer, names: Vec::new(), action_id, dispatcher };
+        // Whoever may not ask is told nothing of how to ask.
+        let typed = spec.map_or(Ok(()), |spec| self.access.check(peer, &caller.names, spec)).and(typed);
         let performed = catch_unwind(AssertUnwindSafe(|| match (typed, output) {
             (Ok(typed), None) => Ok((self.handler)(typed, &caller)),
             (Ok(typed), Some(path)) => Err(self.perform_into(&path, typed, &caller, &question)),

@@ -83,6 +83,8 @@ pub enum ErrorCode {
     Refused,
     /// What the client waited for has come to another end than its own.
     ActionFailed,
+    /// The client has no role that allows the action.
+    Permission,
     /// A fault of this program.
     Internal,
 }
@@ -178,6 +180,7 @@ impl ErrorCode {
             ErrorCode::ParamInvalid => "ERRORPARAMINVALID",
             ErrorCode::Refused => "ERRORREFUSED",
             ErrorCode::ActionFailed => "ERRORACTIONFAILED",
+            ErrorCode::Permission => "ERRORPERMISSION",
             ErrorCode::Internal => "ERRORINTERNAL",
         }
     }
@@ -190,6 +193,7 @@ impl ErrorCode {
             ErrorCode::ParamInvalid => (525, "Invalid parameter"),
             ErrorCode::Refused => (526, "Request refused"),
             ErrorCode::ActionFailed => (527, "Action failed"),
+            ErrorCode::Permission => (528, "Permission denied"),
             ErrorCode::Internal => (500, "Internal error"),
         }
     }

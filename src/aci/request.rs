@@ -144,8 +144,8 @@ pub(super) struct Parsed {
     pub(super) action: String,
     pub(super) format: Format,
     pub(super) action_id: Option<String>,
-    /// The name of the action in its table, if it is known.
-    pub(super) known: Option<&'static str>,
+    /// The row of the table; `None` if there is no such action.
+    pub(super) spec: Option<&'static ActionSpec>,
     /// The file that the reply is written to as well.
     pub(super) output: Option<PathBuf>,
     /// The request, or what to answer instead.
@@ -167,7 +167,7 @@ pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Op
                 action: printed(action.as_deref().unwrap_or_default()),
                 format: Format::asked(&params).unwrap_or_default(),
                 action_id: params.optional("ActionID").ok().flatten(),
-                known: None,
+                spec: None,
                 output: None,
                 request: Err(Failure::new(ErrorCode::ParamInvalid, bad.to_string())),
             };
@@ -177,9 +177,8 @@ pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Op
     let format = Format::asked(&params);
     let action_id = params.optional("ActionID").ok().flatten();
     let found = find(table, &action);
-    let known = found.as_ref().ok().map(|spec| spec.name);
-    let standard =
-        format.as_ref().map_err(BadParam::clone).and_then(|_| output_of(&mut params, found.as_ref().ok().copied()));
+    let spec = found.as_ref().ok().copied();
+    let standard = format.as_ref().map_err(BadParam::clone).and_then(|_| output_of(&mut params, spec));
     let (request, output) = match standard {
         Err(bad) => (Err(bad.into()), None),
         Ok(output) => {
@@ -190,7 +189,7 @@ pub(super) fn parse(table: &'static [ActionSpec], target: &str, content_type: Op
             (request, output)
         }
     };
-    Parsed { action: printed(&action), format: format.unwrap_or_default(), action_id, known, output, request }
+    Parsed { action: printed(&action), format: format.unwrap_or_default(), action_id, spec, output, request }
 }
 
 /// Takes out what says where the reply goes: it is no part of what is performed.

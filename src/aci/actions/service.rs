@@ -4,6 +4,7 @@ use super::{ActionSpec, HELP_PARAMS, Others, ParamSpec, optional, required};
 use crate::aci::help::{Help, HelpPort};
 use crate::aci::request::Request;
 use crate::action::{BadParam, FromParam, Params};
+use crate::roles::StandardRole::{self, ServiceControl, ServiceStatus};
 
 /// Log lines that are told without `Tail`, and at most.
 const LINES: u64 = 100;
@@ -71,6 +72,7 @@ impl Form {
 pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     spec(
         "GetStatus",
+        ServiceStatus,
         "Tells whether the server is Running, Paused (its queue starts no actions) or Stopping",
         &[],
         "action=GetStatus",
@@ -78,6 +80,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "GetStatusInfo",
+        ServiceStatus,
         "Tells the state, the product, its version, ports and folders, and since when it is up",
         &[],
         "action=GetStatusInfo",
@@ -85,6 +88,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "GetStatistics",
+        ServiceStatus,
         "Counts requests by action, with their mean and longest duration, connections, the queue, and memory in bytes",
         &[],
         "action=GetStatistics",
@@ -92,6 +96,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "ACIThreadStatus",
+        ServiceStatus,
         "Tells of each thread that answers requests, on both ports, whether it is idle or what it answers, for whom and \
          since when",
         &[],
@@ -100,6 +105,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "CancelACIAction",
+        ServiceControl,
         "Ends what the request of a thread waits for: a page (View) or the end of an action (Sync=true), which itself goes \
          on. Requests that wait for nothing end by themselves and are not cancelled",
         &[required(
@@ -111,6 +117,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "GetConfig",
+        ServiceControl,
         "The configuration in use with its includes merged in and its secrets masked, as text, or in the envelope if \
          ResponseFormat is given",
         &[],
@@ -119,6 +126,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "ValidateConfig",
+        ServiceControl,
         "Judges the configuration file as it is now, as webconnector check-config does: what a Restart would find",
         &[],
         "action=ValidateConfig",
@@ -126,6 +134,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "GetLogStreamNames",
+        ServiceStatus,
         "Lists the log streams with their types, level and file",
         &[],
         "action=GetLogStreamNames",
@@ -133,6 +142,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "GetLogStream",
+        ServiceControl,
         "The last lines of a log stream's file, as text, or in the envelope if ResponseFormat is given; at most 1 MiB",
         &[
             required("Name", "a name that GetLogStreamNames tells"),
@@ -144,6 +154,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "Diagnostic",
+        ServiceControl,
         "A ZIP of what helps to find a fault: the configuration (secrets masked) and what is to be said about it, version, \
          statistics, threads, latest requests, queue, and the ends of the logs; at most 16 MiB before it is packed",
         &[],
@@ -152,6 +163,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "Stop",
+        ServiceControl,
         "Shuts the process down cleanly; running actions continue at the next start",
         &[],
         "action=Stop",
@@ -159,6 +171,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "Restart",
+        ServiceControl,
         "Shuts the server down cleanly and starts it again in the same process with the configuration read anew; running \
          actions continue. If that configuration cannot be used the answer says why, and nothing is stopped",
         &[],
@@ -167,6 +180,7 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     ),
     spec(
         "Help",
+        ServiceStatus,
         "Tells what this port understands: this list with all parameters, as a page for a browser",
         HELP_PARAMS,
         "action=Help&ActionName=Stop",
@@ -176,12 +190,13 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
 
 const fn spec(
     name: &'static str,
+    role: StandardRole,
     summary: &'static str,
     params: &'static [ParamSpec],
     example: &'static str,
     parse: fn(Params) -> Result<Request, BadParam>,
 ) -> ActionSpec {
-    ActionSpec { name, summary, params, example, others: Others::Ignored, parse }
+    ActionSpec { name, role, summary, params, example, others: Others::Ignored, parse }
 }
 
 fn log_stream(params: &Params) -> Result<Request, BadParam> {
