@@ -131,7 +131,7 @@ pub(super) struct Connections {
     refused: AtomicU64,
 }
 
-/// The numbers of [`Connections`] at one moment.
+/// The numbers of connections at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionCounts {
     pub open: usize,
