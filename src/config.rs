@@ -4,6 +4,7 @@
 //! operator should know is kept as [`Config::notices`]. Of tasks it knows the names; their parameters are
 //! looked up through [`Layers`] by whoever runs them.
 
+mod access;
 mod events;
 mod folders;
 mod ini;
@@ -28,8 +29,9 @@ pub use value::{csv, duration, unquoted};
 
 use crate::action::FromParam;
 use crate::log;
+use crate::roles::Roles;
 use ::log::Level;
-use parameters::{UNUSED, UNUSED_SECTIONS, Weight};
+use parameters::{ROLE, UNUSED, UNUSED_SECTIONS, Weight};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub struct Config {
     pub base: PathBuf,
     pub server: Server,
     pub service: Service,
+    /// Who may ask for what.
+    pub roles: Roles,
     pub actions: Actions,
     /// Of actions and of the queue.
     pub events: Events,
@@ -182,6 +186,7 @@ impl Config {
         reader.notices.extend(ini.warnings().iter().map(|warning| Notice::warning(warning.to_string())));
         let server = reader.server(host);
         let service = reader.service();
+        let roles = reader.roles();
         let actions = reader.actions();
         let events = reader.events(actions.waiting_max);
         let logging = reader.logging();
@@ -192,8 +197,21 @@ impl Config {
         reader.note_what_has_no_effect(&tasks);
         let Reader { mut problems, mut notices, .. } = reader;
         secret::check_encrypted(&ini, &mut problems, &mut notices);
-        let config =
-            Config { path, base, server, service, actions, events, logging, ingestion, schedules, tasks, notices, ini };
+        let config = Config {
+            path,
+            base,
+            server,
+            service,
+            roles,
+            actions,
+            events,
+            logging,
+            ingestion,
+            schedules,
+            tasks,
+            notices,
+            ini,
+        };
         (config, problems)
     }
 }
@@ -403,14 +421,16 @@ impl<'a> Reader<'a> {
             }
             // A section that nobody knows may be one that an action names; a mistyped one is not.
             let is_task = tasks.iter().any(|task| task.eq_ignore_ascii_case(title));
-            let is_known = is_task || is_own_section(title) || is_handler_section(self.ini, title);
+            let is_named = is_handler_section(self.ini, title) || self.is_listed("AuthorizationRoles", title);
+            let is_known = is_task || is_own_section(title) || is_named;
             if let Some(meant) = nearest(title, sections()).filter(|_| !is_known) {
                 self.warn(format!("{origin}: [{title}] is not known; is [{meant}] meant?"));
             }
-            // [Fetch] is [Actions] for one queue, a stream's section is [Logging] for one stream.
+            // [Fetch] is [Actions] for one queue, a stream's section is [Logging] for one stream; roles have names too.
             let declared = match title {
                 _ if title.eq_ignore_ascii_case("Fetch") => "Actions",
-                _ if self.is_stream(title) => "Logging",
+                _ if self.is_listed("Logging", title) => "Logging",
+                _ if self.is_listed("AuthorizationRoles", title) => ROLE,
                 _ => title,
             };
             // Where tasks have parameters, names are judged by whoever declares those.
@@ -422,8 +442,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_stream(&self, title: &str) -> bool {
-        let listed = self.ini.section("Logging").map_or(Vec::new(), |section| section.numbered(""));
+    /// Whether `section` lists one called `title`: a log stream, a role.
+    fn is_listed(&self, section: &str, title: &str) -> bool {
+        let listed = self.ini.section(section).map_or(Vec::new(), |section| section.numbered(""));
         listed.iter().any(|(_, entry)| unquoted(&entry.value).eq_ignore_ascii_case(title))
     }
 
@@ -530,7 +551,8 @@ fn has_parameters(section: &str) -> bool {
 
 /// Whether a section of this name is the server's, so that no task can have it.
 pub fn is_own_section(name: &str) -> bool {
-    has_parameters(name)
+    // The sections of roles have other names than the one that stands in for them.
+    has_parameters(name) && name != ROLE
         || name.eq_ignore_ascii_case("Fetch")
         || name.eq_ignore_ascii_case("Default")
         || UNUSED_SECTIONS.iter().any(|(section, ..)| section.eq_ignore_ascii_case(name))

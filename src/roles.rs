@@ -141,6 +141,10 @@ impl Roles {
         self.0.iter().filter(move |role| role.standard.contains(&standard))
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Role> {
+        self.0.iter()
+    }
+
     /// The hosts whose addresses have to be known, each once.
     pub fn host_names(&self) -> BTreeSet<&str> {
         self.0.iter().flat_map(|role| &role.clients).filter_map(Client::host_name).collect()

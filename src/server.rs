@@ -18,7 +18,7 @@ pub use check::{Checked, check};
 pub use restart::{Ports, next_config};
 pub use restore::{PlaceError, Placed, put_in_place};
 
-use crate::aci::{self, Journal, Listening};
+use crate::aci::{self, Access, HostWatch, Journal, Listening};
 use crate::action::{QueueName, TokenHost};
 use crate::config::{self, Config, Target};
 use crate::fetchaction::{self, FetchActions, FetchError, Performance};
@@ -53,6 +53,8 @@ pub enum StartError {
     Queue(#[from] QueueError),
     #[error("{what} port: {source}")]
     Listen { what: &'static str, source: aci::ListenError },
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 /// A connector that accepts requests. [`Server::shut_down`] ends it; dropping it without that does the same.
@@ -67,15 +69,21 @@ pub struct Server {
     journals: [Arc<Journal>; 2],
     /// `None` if no task runs by itself.
     scheduler: Option<Arc<Scheduler>>,
+    /// Ends by itself when all else has.
+    _hosts: HostWatch,
 }
 
 impl Server {
     /// Starts everything; requests are accepted when it returns.
     pub fn start(config: &Config) -> Result<Server, StartError> {
+        for notice in check::unknown_actions(&config.roles) {
+            ::log::log!(target: "application", notice.level, "{}", notice.text);
+        }
         let fetch = Arc::new(FetchActions::new(fetch_settings(config)));
+        let access = Arc::new(Access::new(config.roles.clone()));
         let bind = |what, settings| aci::bind(settings).map_err(|source| StartError::Listen { what, source });
-        let aci_port = bind("ACI", aci_settings(config))?;
-        let service_port = bind("service", service_settings(config))?;
+        let aci_port = bind("ACI", aci_settings(config, &access))?;
+        let service_port = bind("service", service_settings(config, &access))?;
         let addresses = Ports { aci: aci_port.address(), service: service_port.address() };
         let aci = addresses.aci;
         let token_host = TokenHost { ip: own_address(aci.ip()), port: aci.port() };
@@ -90,6 +98,7 @@ impl Server {
             attempts_max: config.actions.attempts_max,
             events: events::events(&config.events),
         })?);
+        let hosts = HostWatch::start(&access).map_err(StartError::Thread)?;
         let (ask, asked) = bounded(1);
         let closing = StopFlag::new();
         let journals = [aci_port.journal(), service_port.journal()];
@@ -127,7 +136,7 @@ impl Server {
         if let Some(scheduler) = &scheduler {
             scheduler.look();
         }
-        Ok(Server { queue, ports, addresses, asked, closing, journals, scheduler })
+        Ok(Server { queue, ports, addresses, asked, closing, journals, scheduler, _hosts: hosts })
     }
 
     /// Where actions are sent.
@@ -191,18 +200,18 @@ pub fn fetch_settings(config: &Config) -> fetchaction::Settings {
     }
 }
 
-fn aci_settings(config: &Config) -> aci::Settings {
+fn aci_settings(config: &Config, access: &Arc<Access>) -> aci::Settings {
     let config::Server { host, port, threads, .. } = config.server.clone();
-    aci::Settings { name: "aci", host, port, dispatchers: threads, ..limits(config) }
+    aci::Settings { name: "aci", host, port, dispatchers: threads, ..limits(config, access) }
 }
 
-fn service_settings(config: &Config) -> aci::Settings {
+fn service_settings(config: &Config, access: &Arc<Access>) -> aci::Settings {
     let config::Service { host, port } = config.service.clone();
-    aci::Settings { name: "service", host, port, dispatchers: 1, ..limits(config) }
+    aci::Settings { name: "service", host, port, dispatchers: 1, ..limits(config, access) }
 }
 
 /// What holds for both ports.
-fn limits(config: &Config) -> aci::Settings {
+fn limits(config: &Config, access: &Arc<Access>) -> aci::Settings {
     aci::Settings {
         head_bytes_max: config.server.request_line_bytes_max,
         body_bytes_max: config.server.body_bytes_max,
@@ -210,6 +219,7 @@ fn limits(config: &Config) -> aci::Settings {
         connections_per_address_max: config.server.connections_per_address_max,
         output_folders: config.server.output_folders.clone(),
         log_timing: config.server.log_timing,
+        access: Arc::clone(access),
         ..aci::Settings::default()
     }
 }

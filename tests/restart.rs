@@ -64,6 +64,18 @@ fn the_configuration_is_read_anew_also_that_of_the_log() {
 }
 
 #[test]
+fn who_may_ask_is_read_anew() {
+    let connector = Connector::bare();
+    assert_eq!(connector.ok("action=GetPid").text("autn:pid"), connector.pid().to_string());
+    edit(&connector, |text| {
+        text + "[AuthorizationRoles]\n0=Others\n[Others]\nStandardRoles=Query\nClients=192.0.2.1\n"
+    });
+    restart(&connector);
+    assert_eq!(connector.error("action=GetPid").errorcode, "ERRORPERMISSION");
+    assert_eq!(connector.service("action=GetStatus").envelope().text("RESPONSE"), "Running");
+}
+
+#[test]
 fn what_cannot_be_used_is_told_and_nothing_is_stopped() {
     let connector = Connector::bare();
     let refused = |words: &str| {

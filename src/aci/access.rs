@@ -21,6 +21,15 @@ impl Access {
         Access { roles, hosts: Mutex::default() }
     }
 
+    pub(super) fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// Replaces what is known of hosts.
+    pub(super) fn know(&self, hosts: Hosts) {
+        *self.hosts.lock() = Arc::new(hosts);
+    }
+
     /// Refuses an action that a client with this address and certificate may not have performed, and says so in the log
     /// as well.
     pub(super) fn check(&self, ip: IpAddr, names: &[CertificateName], action: &ActionSpec) -> Result<(), Failure> {

@@ -28,22 +28,25 @@ const KNOWN_MAX: usize = 1024;
 const KNOWN_FOR: Duration = Duration::from_mins(1);
 const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 
-type Addresses = Arc<[IpAddr]>;
+pub(crate) type Addresses = Arc<[IpAddr]>;
 type Answer = Result<Addresses, Arc<io::Error>>;
 pub(super) type Lookup = Box<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
 
 /// Why a name has no addresses.
-#[derive(Debug)]
-pub(super) enum NamesError {
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NamesError {
+    #[error("stopped")]
     Stopped,
     /// No answer within the time given.
+    #[error("no name server answers")]
     Timeout,
     /// The resolver's answer, or too many names wait already.
+    #[error("{0}")]
     Failed(io::Error),
 }
 
 /// The threads and what they know.
-pub(super) struct Names {
+pub(crate) struct Names {
     lookup: Lookup,
     state: Mutex<State>,
     work: Condvar,
@@ -67,7 +70,7 @@ static SYSTEM: LazyLock<Arc<Names>> = LazyLock::new(|| Names::new(Box::new(syste
 
 impl Names {
     /// The process's resolver.
-    pub(super) fn system() -> Arc<Names> {
+    pub(crate) fn system() -> Arc<Names> {
         Arc::clone(&SYSTEM)
     }
 
@@ -76,7 +79,7 @@ impl Names {
     }
 
     /// The addresses of `host`, at least one, in the system's order of preference. An address is its own answer.
-    pub(super) fn resolve(
+    pub(crate) fn resolve(
         self: &Arc<Self>,
         host: &str,
         timeout: Duration,

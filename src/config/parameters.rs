@@ -36,6 +36,8 @@ pub const PARAMETERS: &[ParameterSpec] = &[
         "FALSE",
         "Whether the application log has a line for each request and its duration.",
     ),
+    spec("Server", "AdminClients", "localhost", OLD_LIST),
+    spec("Server", "QueryClients", "*", OLD_LIST),
     spec(
         "Server",
         "AllowedOutputDirectoryCSVs",
@@ -51,6 +53,36 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     ),
     spec("Service", "Host", "127.0.0.1", "Address of the service port. A name of our own."),
     spec("Service", "ServicePort", "7007", "Port for status and stop; 0 takes a free one and the start line names it."),
+    spec("Service", "ServiceControlClients", "localhost", OLD_LIST),
+    spec("Service", "ServiceStatusClients", "*", OLD_LIST),
+    spec(
+        "AuthorizationRoles",
+        "0",
+        "Admin and ServiceControl: localhost; Query and ServiceStatus: *",
+        "0=, 1=, ...: the roles; each has a section of that name with the parameters below.",
+    ),
+    spec(
+        ROLE,
+        "StandardRoles",
+        "none",
+        "What it holds: one or several of Admin, Query, ServiceControl and ServiceStatus, or * for all of them. None includes \
+         another. Who has them by default loses those that any role lists.",
+    ),
+    spec(ROLE, "Actions", "none", "Single actions of the ACI port that it holds as well, with wildcards."),
+    spec(ROLE, "ServiceActions", "none", "Single actions of the service port that it holds as well, with wildcards."),
+    spec(
+        ROLE,
+        "Clients",
+        "none",
+        "Who has it: addresses (10.1.2.3, 187.*.*.*, 10.0.0.0/8, fd00::/8), whole names of hosts, localhost, or * for everybody.",
+    ),
+    spec(
+        ROLE,
+        "SSLIdentities",
+        "none",
+        "Who else has it, by the names in certificates that a port has checked: admin.example.com, dns:*.example.com, \
+         email:user@example.com. The common name counts in a certificate without subjectAltName.",
+    ),
     spec("Actions", "MaximumThreads", "2", "How many actions run at once, up to 64; 0 or less is 1."),
     spec("Actions", "MaxQueueSize", "10000", "How many actions may wait, 1 to 1000000; more are refused."),
     spec("Actions", "MaxEndedActions", "10000", "How many ended actions QueueInfo remembers. A name of our own."),
@@ -170,6 +202,11 @@ pub const HANDLER_PARAMETERS: &[ParameterSpec] = &[
     spec("", "RetryInterval", "5s", "Time between two of them."),
 ];
 
+/// Stands in for the sections of roles, which have names of their own.
+pub(super) const ROLE: &str = "a role";
+
+const OLD_LIST: &str = "Clients, written as for a role, who have what its name says beside those that roles name; empty for \
+    nobody. Roles have replaced it.";
 const LOG_TYPES: &str = "What a stream takes: application, action, synchronize, collect, view, identifiers, delete, \
     insert, update, hold, synchronizegroups.";
 const HOST_DEFAULT: &str = "0.0.0.0, or 127.0.0.1 without a configuration file";
@@ -201,14 +238,12 @@ pub(super) enum Weight {
 }
 
 pub(super) const UNUSED: &[Unused] = &[
-    unused("Server", "AdminClients", Weight::Heavy, NO_CLIENT_LISTS),
-    unused("Server", "QueryClients", Weight::Heavy, NO_CLIENT_LISTS),
     unused("Server", "SSLConfig", Weight::Heavy, NO_TLS),
     unused("Server", "XSLTemplates", Weight::Light, "replies are not transformed"),
-    unused("Service", "ServiceControlClients", Weight::Heavy, NO_CLIENT_LISTS),
-    unused("Service", "ServiceStatusClients", Weight::Heavy, NO_CLIENT_LISTS),
     unused("Service", "SSLConfig", Weight::Heavy, NO_TLS),
     unused("Service", "Access-Control-Allow-Origin", Weight::Light, "browsers of other origins are not admitted"),
+    unused(ROLE, "IndexActions", Weight::Light, NO_INDEX_PORT),
+    unused(ROLE, "GSSPrincipals", Weight::Light, "Kerberos is not spoken here"),
     unused("Actions", "AsyncStoreLibraryDirectory", Weight::Light, OWN_STORE),
     unused("Actions", "AsyncStoreLibraryName", Weight::Light, OWN_STORE),
     unused("Actions", "ConnectionString", Weight::Heavy, OWN_STORE),
@@ -220,8 +255,8 @@ pub(super) const UNUSED: &[Unused] = &[
     unused("Ingestion", "IngestSourceConnectorFields", Weight::Heavy, SET_IT_FOR_TASKS),
 ];
 
-const NO_CLIENT_LISTS: &str = "whoever reaches the port may use it; limit who can with Host or a firewall";
 const NO_TLS: &str = "the port speaks plain HTTP";
+pub(super) const NO_INDEX_PORT: &str = "that is for another kind of server; a connector has no index port";
 const OWN_STORE: &str = "the queue is always kept on disk, in a database of its own";
 const SET_IT_FOR_TASKS: &str = "parameters of documents are set in a task's section, [FetchTasks] or [Default]";
 
@@ -230,11 +265,8 @@ const fn unused(section: &'static str, name: &'static str, weight: Weight, effec
 }
 
 /// The sections of the reference that are accepted whole and have no effect.
-pub(super) const UNUSED_SECTIONS: &[(&str, Weight, &str)] = &[
-    ("License", Weight::Light, "no licence is needed"),
-    ("Paths", Weight::Light, "nothing is looked for there"),
-    ("AuthorizationRoles", Weight::Heavy, NO_CLIENT_LISTS),
-];
+pub(super) const UNUSED_SECTIONS: &[(&str, Weight, &str)] =
+    &[("License", Weight::Light, "no licence is needed"), ("Paths", Weight::Light, "nothing is looked for there")];
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::roles::{Asker, Hosts, StandardRole};
 use std::fs;
 use tempfile::TempDir;
 
@@ -167,7 +168,7 @@ fn tasks_are_listed_with_and_without_their_number() -> Outcome {
 
 #[test]
 fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
-    let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nAdminClients=127.0.0.1\n[Fetch]\nMaxQueSize=1\nConnectionString=H\n\
+    let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nXSLTemplates=TRUE\n[Fetch]\nMaxQueSize=1\nConnectionString=H\n\
                 [Logging]\n0=APP\nLogCompressionMode=bz2\n[Connector]\nEnableScheduledTasks=FALSE\n[Ingestion]\nOutputFormat=idx\n\
                 IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n[Ingestoin]\n# x\n\
                 [APP]\nLogTypeCSVs=action\n";
@@ -178,8 +179,7 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
             "WARN webconnector.cfg:15: OutputFormat has no effect: Files is not in IngesterType",
             "INFO webconnector.cfg:1: [License] has no effect: no licence is needed",
             "WARN webconnector.cfg:4: [Server] Prot is not known and has no effect; is Port meant?",
-            "WARN webconnector.cfg:5: [Server] AdminClients has no effect: whoever reaches the port may use it; limit who \
-             can with Host or a firewall",
+            "INFO webconnector.cfg:5: [Server] XSLTemplates has no effect: replies are not transformed",
             "WARN webconnector.cfg:7: [Fetch] MaxQueSize is not known and has no effect; is MaxQueueSize meant?",
             "WARN webconnector.cfg:8: [Fetch] ConnectionString has no effect: the queue is always kept on disk, in a \
              database of its own",
@@ -207,9 +207,18 @@ fn every_declared_parameter_is_read() {
         "AllowedBackupDirectoryCSVs",
         // Read with the parameters of each task, by whoever performs it.
         "IngestActions",
+        // Names of actions, which the ports know, and of clients.
+        "Actions",
+        "ServiceActions",
+        "SSLIdentities",
     ];
     for spec in PARAMETERS.iter().filter(|spec| !takes_any.contains(&spec.name)) {
-        let text = format!("[{}]\n{}=?!\n", spec.section, spec.name);
+        // Roles and the like are sections that others name.
+        let listed = match spec.section {
+            ROLE => "[AuthorizationRoles]\n0=a role\n",
+            _ => "",
+        };
+        let text = format!("{listed}[{}]\n{}=?!\n", spec.section, spec.name);
         assert_eq!(problems(&text).len(), 1, "[{}] {}", spec.section, spec.name);
     }
 }
@@ -218,7 +227,8 @@ fn every_declared_parameter_is_read() {
 fn declared_defaults_are_the_defaults() -> Outcome {
     // Setting a plain default changes nothing.
     let is_plain = |default: &str| !default.contains(' ') || default == "30 days";
-    let specs = PARAMETERS.iter().filter(|spec| is_plain(spec.default) && spec.section != "FetchTasks");
+    let specs =
+        PARAMETERS.iter().filter(|spec| is_plain(spec.default) && !["FetchTasks", ROLE].contains(&spec.section));
     // Setting IngestHost would choose CFS, and IngestPort would be without effect.
     let specs = specs.filter(|spec| !spec.name.starts_with("Ingest") && spec.default != "none");
     let text: Vec<String> = specs.map(|spec| format!("[{}]\n{}={}\n", spec.section, spec.name, spec.default)).collect();
@@ -227,6 +237,12 @@ fn declared_defaults_are_the_defaults() -> Outcome {
     assert_eq!((given.server, given.service, given.actions), (default.server, default.service, default.actions));
     assert_eq!((given.logging, given.ingestion), (default.logging, default.ingestion));
     assert_eq!(format!("{:?}", given.events), format!("{:?}", default.events));
+    for ip in ["127.0.0.1", "192.0.2.1"] {
+        let asker = Asker { ip: ip.parse()?, names: &[], hosts: &Hosts::new() };
+        for standard in StandardRole::ALL {
+            assert_eq!(given.roles.has(asker, standard), default.roles.has(asker, standard), "{standard} of {ip}");
+        }
+    }
     Ok(())
 }
 

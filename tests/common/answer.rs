@@ -3,8 +3,9 @@
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
+use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use super::DEADLINE;
 
@@ -39,8 +40,22 @@ pub struct AciError {
 impl Response {
     /// Sends `request` as it is and reads the answer to it, to the end of the connection.
     pub fn to(address: SocketAddr, request: &[u8]) -> std::io::Result<Response> {
-        let mut connection = TcpStream::connect(address)?;
+        let connection = TcpStream::connect(address)?;
         connection.set_read_timeout(Some(DEADLINE))?;
+        Response::over(connection, request)
+    }
+
+    /// As [`Response::to`], from another address of this host.
+    pub fn from_address(source: IpAddr, address: SocketAddr, request: &[u8]) -> std::io::Result<Response> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        socket.connect(&address.into())?;
+        socket.set_read_timeout(Some(DEADLINE))?;
+        Response::over(socket, request)
+    }
+
+    /// As [`Response::to`], over a connection that is there.
+    pub fn over(mut connection: impl Read + Write, request: &[u8]) -> std::io::Result<Response> {
         connection.write_all(request)?;
         let mut bytes = Vec::new();
         connection.read_to_end(&mut bytes)?;
