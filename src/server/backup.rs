@@ -2,7 +2,7 @@
 //!
 //! # What is in it
 //!
-//! A zip file: `backup.json` (the [`Manifest`]), `config/` with the configuration file and what it includes, `actions/` with the
+//! A zip file: `backup.json` (the manifest), `config/` with the configuration file and what it includes, `actions/` with the
 //! queue, `datastores/` with what each task knows; names below these are relative to the folder of the configuration.
 //! What lies outside of that folder is not in it, and the answer names it: an archive never says where else files go.
 //!
