@@ -26,6 +26,7 @@
 pub mod admission;
 pub mod charset;
 pub mod datastore;
+mod date;
 mod frontier;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -126,6 +127,8 @@ pub struct Delivery {
     /// The body as it was sent, of a page that is no text.
     pub file: Option<Vec<u8>>,
     pub depth: u32,
+    /// The URL of the page that led to it when it was last met.
+    pub referrer: Option<String>,
     /// The server's `Last-Modified`, as it said it.
     pub modified: Option<String>,
 }

@@ -104,6 +104,7 @@ mod tests {
     use crate::crawl::Shaping;
     use crate::crawl::page::{self, Sent};
     use crate::stop::StopFlag;
+    use crate::time::Moment;
 
     fn filter(pattern: &str) -> Option<Filter> {
         Filter::anywhere("X", Some(pattern.to_owned())).expect("the tables hold patterns")
@@ -112,8 +113,8 @@ mod tests {
     #[test]
     fn a_page_is_judged_by_what_it_is() -> Result<(), Box<dyn std::error::Error>> {
         let body = b"<title>T</title><!-- draft --><a href=/a>a</a><a href=/b>b</a>";
-        let sent = Sent { body, content_type: Some("text/html"), robots_header: None };
-        let how = page::How { agent: "x", obeys_robots: true, shaping: &Shaping::default() };
+        let sent = Sent { body, content_type: Some("text/html"), robots_headers: &[] };
+        let how = page::How { agent: "x", asked_at: Moment::now(), obeys_robots: true, shaping: &Shaping::default() };
         let page = page::read(sent, how, &StopFlag::new())?;
         let (here, there) = (Url::parse("http://h/")?, Url::parse("http://h/there")?);
         let cases = [

@@ -10,6 +10,9 @@
 
 mod named;
 mod reader;
+mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use named::Before;
 pub use reader::{Known, Part, Reader};
@@ -18,6 +21,7 @@ use super::known;
 use crate::client::Conditions;
 use crate::time::Moment;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use schema::SCHEMA;
 use siphasher::sip::SipHasher13;
 use std::fs::OpenOptions;
 use std::hash::Hasher as _;
@@ -114,6 +118,8 @@ pub struct Row {
     pub hash: Option<[u8; 16]>,
     /// Cycles in a row in which it could not be had.
     pub failures: u32,
+    /// When it is to lose its document.
+    pub expires_at: Option<Moment>,
     /// The pages it links to, as far as they were in scope; empty if the scope was another.
     pub links: Vec<PageId>,
 }
@@ -129,6 +135,8 @@ pub struct Found {
     pub cut: bool,
     /// When it was asked for, if it was read.
     pub asked_at: Option<Moment>,
+    /// When it is to lose its document.
+    pub expires_at: Option<Moment>,
 }
 
 /// A document that no link leads to any more.
@@ -150,35 +158,11 @@ pub struct Datastore {
     known: known::Known,
 }
 
-/// "WCds": tells a datastore from any other SQLite file.
-const APPLICATION_ID: i64 = 0x5743_6473;
-const SCHEMA: i64 = 1;
-
-const CREATE: &str = "
-    CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE page(
-        id INTEGER PRIMARY KEY,              -- keyed hash of url
-        url TEXT NOT NULL,
-        site TEXT NOT NULL,                  -- its origin: what the frontier queues by
-        seq INTEGER NOT NULL,                -- order of meeting
-        depth INTEGER NOT NULL,
-        hops INTEGER NOT NULL,
-        met INTEGER NOT NULL,                -- the last run that met it
-        settled INTEGER NOT NULL DEFAULT 0,  -- the last run that settled it
-        delivered INTEGER NOT NULL DEFAULT 0,
-        cut INTEGER NOT NULL DEFAULT 0,      -- its links were out of depth
-        failures INTEGER NOT NULL DEFAULT 0,
-        read_at INTEGER NOT NULL DEFAULT 0,  -- when it was last read or found unchanged, in epoch ms
-        scope INTEGER NOT NULL DEFAULT 0,    -- the scope under which it was last read
-        etag TEXT, modified TEXT, hash BLOB, links BLOB
-    );
-    CREATE INDEX waiting ON page(site, seq) WHERE settled < met;
-";
-
 impl Datastore {
     /// Opens the datastore at `path`, or creates it, and takes its lock until it is dropped.
     ///
-    /// A file that is damaged, foreign, newer or locked is refused and left as it is.
+    /// A file that is damaged, foreign, newer or locked is refused and left as it is. One of an earlier version is brought
+    /// up to date.
     pub fn open(path: &Path) -> Result<Datastore, DatastoreError> {
         // For this user alone: it tells what was read where, behind logins too. SQLite gives its other files the same mode,
         // and says itself why a file cannot be opened.
@@ -190,15 +174,7 @@ impl Datastore {
         db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;")?;
         // Held from here to the drop, across commits: a second writer is told at once.
         db.execute_batch("BEGIN IMMEDIATE")?;
-        let number = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let (application, schema) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
-        let is_empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
-        match (application, schema) {
-            (0, 0) if is_empty => create(&db)?,
-            (APPLICATION_ID, SCHEMA) => {}
-            (APPLICATION_ID, found) if found > SCHEMA => return Err(DatastoreError::Newer { found }),
-            _ => return Err(DatastoreError::Foreign),
-        }
+        schema::bring_up_to_date(&db)?;
         let meta = |name| read_meta(&db, name);
         let ids = PageIds { key: (meta("key0")?.cast_unsigned(), meta("key1")?.cast_unsigned()) };
         let run = meta("run")?;
@@ -239,19 +215,27 @@ impl Datastore {
         Ok(Begun::Continued)
     }
 
-    /// Meets the page at `url`, whose identifier is `id`.
-    pub fn meet(&mut self, id: PageId, url: &str, depth: u32, hops: u32) -> Result<Met, DatastoreError> {
+    /// Meets the page at `url`, whose identifier is `id`; `referrer` led to it.
+    pub fn meet(
+        &mut self,
+        id: PageId,
+        url: &str,
+        depth: u32,
+        hops: u32,
+        referrer: Option<PageId>,
+    ) -> Result<Met, DatastoreError> {
         match self.known.insert(id.0, depth) {
             Met::New => {}
             Met::Known => return Ok(Met::Known),
             Met::Sooner => return self.lower(id, depth),
         }
         let mut statement = self.db.prepare_cached(
-            "INSERT INTO page(id, url, site, seq, depth, hops, met) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT(id) DO UPDATE SET seq = ?4, depth = ?5, hops = ?6, met = ?7 WHERE met < ?7",
+            "INSERT INTO page(id, url, site, seq, depth, hops, met, referrer) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT(id) DO UPDATE SET seq = ?4, depth = ?5, hops = ?6, met = ?7, referrer = ?8 WHERE met < ?7",
         )?;
         let site = crate::url::origin_of(url);
-        let changed = statement.execute(params![id.0, url, site, self.next_seq, depth, hops, self.run])?;
+        let referrer = referrer.map(|page| page.0);
+        let changed = statement.execute(params![id.0, url, site, self.next_seq, depth, hops, self.run, referrer])?;
         // The window of known pages is bounded: the table has the last word.
         if changed == 0 {
             return Ok(Met::Known);
@@ -261,7 +245,7 @@ impl Datastore {
     }
 
     /// Meets a page that an earlier run has linked to. One that the datastore has forgotten counts as known.
-    pub fn meet_again(&mut self, id: PageId, depth: u32) -> Result<Met, DatastoreError> {
+    pub fn meet_again(&mut self, id: PageId, depth: u32, referrer: PageId) -> Result<Met, DatastoreError> {
         match self.known.insert(id.0, depth) {
             Met::New => {}
             Met::Known => return Ok(Met::Known),
@@ -269,8 +253,10 @@ impl Datastore {
         }
         let changed = self
             .db
-            .prepare_cached("UPDATE page SET seq = ?2, depth = ?3, hops = 0, met = ?4 WHERE id = ?1 AND met < ?4")?
-            .execute(params![id.0, self.next_seq, depth, self.run])?;
+            .prepare_cached(
+                "UPDATE page SET seq = ?2, depth = ?3, hops = 0, met = ?4, referrer = ?5 WHERE id = ?1 AND met < ?4",
+            )?
+            .execute(params![id.0, self.next_seq, depth, self.run, referrer.0])?;
         if changed == 0 {
             return Ok(Met::Known);
         }
@@ -364,15 +350,17 @@ impl Datastore {
         let row = self
             .db
             .prepare_cached(
-                "SELECT depth, delivered, hash, failures, iif(scope = ?2, links, NULL) FROM page WHERE id = ?1",
+                "SELECT depth, delivered, hash, failures, expires_at, iif(scope = ?2, links, NULL) FROM page
+                 WHERE id = ?1",
             )?
             .query_row([id.0, self.scope], |row| {
-                let links: Option<Vec<u8>> = row.get(4)?;
+                let (expires_at, links): (Option<i64>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
                 Ok(Row {
                     depth: row.get(0)?,
                     delivered: row.get(1)?,
                     hash: row.get(2)?,
                     failures: row.get(3)?,
+                    expires_at: expires_at.map(Moment::from_epoch_ms),
                     links: links.map_or_else(Vec::new, |bytes| decode_links(&bytes)),
                 })
             })
@@ -380,12 +368,20 @@ impl Datastore {
         Ok(row.unwrap_or_default())
     }
 
+    /// The URL of the page that led to this one when it was last met.
+    pub fn referrer(&self, id: PageId) -> Result<Option<String>, DatastoreError> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT led.url FROM page JOIN page AS led ON led.id = page.referrer WHERE page.id = ?1")?;
+        Ok(statement.query_row([id.0], |row| row.get(0)).optional()?)
+    }
+
     /// Settles a page that was read.
     pub fn settle(&mut self, id: PageId, found: &Found) -> Result<(), DatastoreError> {
         self.db
             .prepare_cached(
                 "UPDATE page SET settled = ?2, delivered = ?3, cut = ?4, failures = 0, scope = ?5, etag = ?6,
-                 modified = ?7, hash = ?8, links = ?9, read_at = ?10 WHERE id = ?1",
+                 modified = ?7, hash = ?8, links = ?9, read_at = ?10, expires_at = ?11 WHERE id = ?1",
             )?
             .execute(params![
                 id.0,
@@ -398,6 +394,7 @@ impl Datastore {
                 found.hash,
                 encode_links(&found.links),
                 found.asked_at.map_or(0, Moment::epoch_ms),
+                found.expires_at.map(Moment::epoch_ms),
             ])?;
         Ok(())
     }
@@ -490,19 +487,6 @@ impl Datastore {
     }
 }
 
-/// Makes the schema, with a hash key of its own, inside the transaction that is open.
-fn create(db: &Connection) -> Result<(), rusqlite::Error> {
-    db.execute_batch(CREATE)?;
-    db.execute_batch(&format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA};"))?;
-    let (key0, key1) = uuid::Uuid::new_v4().as_u64_pair();
-    let values = [("key0", key0.cast_signed()), ("key1", key1.cast_signed()), ("run", 0), ("open", 0)];
-    let zero = [("scope", 0), ("depth", 0), ("doubtful", 0)];
-    for (name, value) in values.into_iter().chain(zero) {
-        db.execute("INSERT INTO meta(name, value) VALUES(?1, ?2)", params![name, value])?;
-    }
-    Ok(())
-}
-
 fn read_meta(db: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
     db.prepare_cached("SELECT value FROM meta WHERE name = ?1")?.query_row([name], |row| row.get(0))
 }
@@ -514,155 +498,4 @@ fn encode_links(links: &[PageId]) -> Vec<u8> {
 
 fn decode_links(bytes: &[u8]) -> Vec<PageId> {
     bytes.as_chunks().0.iter().map(|chunk| PageId(i64::from_le_bytes(*chunk))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Tested = Result<(), Box<dyn std::error::Error>>;
-
-    fn fresh(depth_max: Option<u32>) -> Result<Datastore, DatastoreError> {
-        let mut datastore = Datastore::open(Path::new(":memory:"))?;
-        datastore.begin(7, depth_max)?;
-        Ok(datastore)
-    }
-
-    fn meet(datastore: &mut Datastore, url: &str, depth: u32) -> Result<(PageId, Met), DatastoreError> {
-        let id = datastore.ids().of(url);
-        Ok((id, datastore.meet(id, url, depth, 0)?))
-    }
-
-    fn waiting(datastore: &Datastore) -> Result<Vec<String>, DatastoreError> {
-        let mut urls = Vec::new();
-        for (site, _) in datastore.waiting_sites()? {
-            urls.extend(datastore.waiting(&site, -1, 100)?.into_iter().map(|page| page.url));
-        }
-        Ok(urls)
-    }
-
-    fn delivered(links: Vec<PageId>) -> Found {
-        let conditions = Conditions { etag: Some("\"1\"".to_owned()), modified_since: None };
-        Found { delivered: true, hash: Some([1; 16]), conditions, links, ..Found::default() }
-    }
-
-    #[test]
-    fn a_page_is_met_once_a_run_and_waits_until_it_is_settled() -> Tested {
-        let mut datastore = fresh(None)?;
-        let (a, met) = meet(&mut datastore, "http://h/a", 0)?;
-        assert_eq!(met, Met::New);
-        assert_eq!(meet(&mut datastore, "http://h/a", 3)?.1, Met::Known);
-        meet(&mut datastore, "http://h/b", 1)?;
-        assert_eq!(waiting(&datastore)?, ["http://h/a", "http://h/b"]);
-        datastore.settle(a, &delivered(Vec::new()))?;
-        assert_eq!(waiting(&datastore)?, ["http://h/b"]);
-        assert!(datastore.is_settled(a)?);
-        Ok(())
-    }
-
-    #[test]
-    fn the_next_run_asks_under_the_same_scope_only_and_finds_orphans() -> Tested {
-        let mut datastore = fresh(None)?;
-        let (a, _) = meet(&mut datastore, "http://h/a", 0)?;
-        let (b, _) = meet(&mut datastore, "http://h/b", 1)?;
-        datastore.settle(a, &delivered(vec![b]))?;
-        datastore.settle(b, &delivered(Vec::new()))?;
-        datastore.end()?;
-
-        assert_eq!(datastore.begin(7, None)?, Begun::New);
-        meet(&mut datastore, "http://h/a", 0)?;
-        let page = datastore.waiting_page(a)?.ok_or("a waits")?;
-        assert_eq!(page.conditions.etag.as_deref(), Some("\"1\""));
-        assert_eq!(datastore.row(a)?.links, [b]);
-        datastore.settle_unchanged(a)?;
-        assert_eq!(datastore.orphans(None, 10)?, [Orphan { id: b, url: "http://h/b".to_owned() }]);
-        assert_eq!(datastore.meet_again(b, 1)?, Met::New);
-        assert_eq!(datastore.meet_again(b, 1)?, Met::Known);
-        assert_eq!(datastore.orphans(None, 10)?, []);
-        datastore.end()?;
-
-        assert_eq!(datastore.begin(8, None)?, Begun::New);
-        meet(&mut datastore, "http://h/a", 0)?;
-        assert_eq!(datastore.waiting_page(a)?.ok_or("a waits")?.conditions, Conditions::default());
-        assert_eq!(datastore.row(a)?.links, []);
-        Ok(())
-    }
-
-    #[test]
-    fn a_page_met_nearer_is_visited_again_if_its_links_were_cut_off() -> Tested {
-        let mut datastore = fresh(Some(2))?;
-        let (page, _) = meet(&mut datastore, "http://h/a", 2)?;
-        assert_eq!(meet(&mut datastore, "http://h/a", 1)?.1, Met::Known, "it waits: its depth is lowered, no more");
-        assert_eq!(datastore.row(page)?.depth, 1);
-
-        let (deep, _) = meet(&mut datastore, "http://h/deep", 2)?;
-        datastore.settle(deep, &Found { cut: true, ..delivered(Vec::new()) })?;
-        assert_eq!(meet(&mut datastore, "http://h/deep", 1)?.1, Met::Sooner);
-        let again = datastore.waiting_page(deep)?.ok_or("it waits anew")?;
-        assert_eq!((again.depth, again.conditions), (1, Conditions::default()), "not modified would yield no links");
-        Ok(())
-    }
-
-    #[test]
-    fn an_open_run_goes_on_after_a_crash_from_the_last_commit() -> Tested {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("x.db");
-        let mut datastore = Datastore::open(&path)?;
-        datastore.begin(7, None)?;
-        let (a, _) = meet(&mut datastore, "http://h/a", 0)?;
-        meet(&mut datastore, "http://h/b", 0)?;
-        datastore.commit()?;
-        datastore.settle(a, &delivered(Vec::new()))?;
-        meet(&mut datastore, "http://h/c", 0)?;
-        drop(datastore);
-
-        let mut datastore = Datastore::open(&path)?;
-        assert_eq!(datastore.begin(7, None)?, Begun::Continued);
-        assert_eq!(waiting(&datastore)?, ["http://h/a", "http://h/b"]);
-        assert_eq!(meet(&mut datastore, "http://h/b", 0)?.1, Met::Known);
-        assert_eq!(meet(&mut datastore, "http://h/c", 0)?.1, Met::New);
-        assert_eq!(datastore.begin(8, None)?, Begun::New, "another scope is another run");
-        Ok(())
-    }
-
-    #[test]
-    fn what_was_refused_is_decided_anew() -> Tested {
-        let mut datastore = fresh(None)?;
-        let (a, _) = meet(&mut datastore, "http://h/a", 0)?;
-        datastore.settle(a, &delivered(Vec::new()))?;
-        datastore.undelivered(a, false)?;
-        let row = datastore.row(a)?;
-        assert_eq!((row.delivered, row.hash), (false, None));
-        datastore.settle(a, &delivered(Vec::new()))?;
-        datastore.set_delivered(a, false)?;
-        assert!(!datastore.row(a)?.delivered);
-        Ok(())
-    }
-
-    #[test]
-    fn a_file_that_is_locked_foreign_damaged_or_newer_is_refused_and_kept() -> Tested {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("x.db");
-        let first = Datastore::open(&path)?;
-        assert!(matches!(Datastore::open(&path), Err(DatastoreError::Locked)));
-        drop(first);
-        let mut datastore = Datastore::open(&path)?;
-        datastore.commit()?;
-        drop(datastore);
-
-        let db = Connection::open(&path)?;
-        db.execute_batch("PRAGMA user_version=99")?;
-        drop(db);
-        assert!(matches!(Datastore::open(&path), Err(DatastoreError::Newer { found: 99 })));
-
-        let foreign = folder.path().join("foreign.db");
-        Connection::open(&foreign)?.execute_batch("CREATE TABLE t(x)")?;
-        assert!(matches!(Datastore::open(&foreign), Err(DatastoreError::Foreign)));
-
-        let text = folder.path().join("text.db");
-        std::fs::write(&text, "no database at all, but long enough to be one ".repeat(100))?;
-        assert!(matches!(Datastore::open(&text), Err(DatastoreError::Foreign)));
-        assert!(std::fs::read_to_string(&text)?.starts_with("no database"));
-        Ok(())
-    }
 }

@@ -3,15 +3,18 @@
 //! Pure: bytes in, values out. It decides by media type how a body is read; it knows no URL and joins nothing.
 
 mod media;
+mod wishes;
 
 pub use media::Kind;
 
-use super::charset;
 use super::html::{self, Html, Links, Meta, Refresh, Syntax};
 use super::shape::{Shaped, Shaping};
+use super::{charset, robots};
 use crate::stop::{StopFlag, Stopped};
+use crate::time::Moment;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher as _;
+use wishes::Wishes;
 
 /// A page that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +34,12 @@ pub struct Page {
     pub base: Option<String>,
     /// Its page is also among the links.
     pub refresh: Option<Refresh>,
-    /// The page asks not to be indexed.
+    /// The page asks not to be indexed (any more).
     pub noindex: bool,
     /// The page asks that none of its links be followed.
     pub nofollow: bool,
+    /// From then on the page asks not to be indexed.
+    pub expires_at: Option<Moment>,
     /// Not joined.
     pub canonical: Option<String>,
     /// What is delivered of its markup, if anything is; in UTF-8.
@@ -76,15 +81,17 @@ const NOT_CONTENT: &[&str] = &["CONTENT-LENGTH", "CHARSET", "GENERATOR"];
 pub struct Sent<'a> {
     pub body: &'a [u8],
     pub content_type: Option<&'a str>,
-    /// X-Robots-Tag; several joined by commas.
-    pub robots_header: Option<&'a str>,
+    /// Every X-Robots-Tag.
+    pub robots_headers: &'a [&'a str],
 }
 
 /// How pages are read.
 #[derive(Debug, Clone, Copy)]
 pub struct How<'a> {
-    /// The crawler's User-Agent, whose product token directives may name.
+    /// The crawler's User-Agent, whose product name directives may give.
     pub agent: &'a str,
+    /// When the page was asked for.
+    pub asked_at: Moment,
     /// `FollowRobotProtocol`; without it the page's wishes about robots are not looked at.
     pub obeys_robots: bool,
     pub shaping: &'a Shaping,
@@ -92,8 +99,8 @@ pub struct How<'a> {
 
 /// Reads a page.
 pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopped> {
-    let How { agent, obeys_robots, shaping } = how;
-    let Sent { body, content_type, robots_header } = sent;
+    let How { agent, asked_at, obeys_robots, shaping } = how;
+    let Sent { body, content_type, robots_headers } = sent;
     let media_type = content_type.and_then(media::of_header).unwrap_or_else(|| media::of_body(body).to_owned());
     let kind = Kind::of(&media_type);
     // Where the type had to be sniffed, the header's charset still counts.
@@ -112,6 +119,7 @@ pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopp
         refresh: None,
         noindex: false,
         nofollow: false,
+        expires_at: None,
         canonical: None,
         markup: None,
         hash: [0; 16],
@@ -136,15 +144,17 @@ pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopp
         }
     }
     if obeys_robots {
-        let token = product_token(agent);
-        let mut robots = Robots::default();
-        if let Some(header) = robots_header {
-            robots.read_header(header, &token);
+        let product = robots::product(agent);
+        let mut wishes = Wishes::default();
+        for header in robots_headers {
+            wishes.read_header(header, agent);
         }
-        for meta in metas.iter().filter(|meta| meta.name == "robots" || meta.name == token) {
-            robots.read_directives(&meta.content);
+        for meta in metas.iter().filter(|meta| meta.name == "robots" || meta.name.eq_ignore_ascii_case(product)) {
+            wishes.read_meta(&meta.content);
         }
-        (page.noindex, page.nofollow) = (robots.noindex, robots.nofollow);
+        let is_expired = wishes.expires_at.is_some_and(|expires_at| expires_at <= asked_at);
+        page.noindex = wishes.noindex || is_expired;
+        (page.nofollow, page.expires_at) = (wishes.nofollow, wishes.expires_at);
     }
     page.set_fields(body.len(), language, metas);
     page.take_shaped(shaped);
@@ -244,54 +254,6 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// What a page asks of crawlers. Requests add up; nothing takes one back.
-#[derive(Debug, Default)]
-struct Robots {
-    noindex: bool,
-    nofollow: bool,
-}
-
-impl Robots {
-    /// Reads `noindex, nofollow`. The manual of the reference writes NOCRAWL for nofollow.
-    fn read_directives(&mut self, directives: &str) {
-        for directive in directives.split([',', ' ', '\t', ';']) {
-            let is = |name: &str| directive.eq_ignore_ascii_case(name);
-            self.noindex |= is("noindex") || is("none");
-            self.nofollow |= is("nofollow") || is("nocrawl") || is("none");
-        }
-    }
-
-    /// Reads an X-Robots-Tag header: directives, each part optionally behind the name of the crawler it is for, as in
-    /// `otherbot: noindex, nofollow`. A name holds until the next one, since several headers arrive joined by commas.
-    fn read_header(&mut self, header: &str, token: &str) {
-        let mut is_for_us = true;
-        for part in header.split(',') {
-            let directives = match part.split_once(':') {
-                Some((name, rest)) if !has_value(name.trim()) => {
-                    is_for_us = name.trim().eq_ignore_ascii_case(token) || name.trim() == "*";
-                    rest
-                }
-                _ => part,
-            };
-            if is_for_us {
-                self.read_directives(directives);
-            }
-        }
-    }
-}
-
-/// Directives that are written with a colon, and are no crawler's name.
-fn has_value(directive: &str) -> bool {
-    let with_value = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
-    // A date's hours: `unavailable_after: Wed, 25 Jun 2025 15:00:00 GMT` is split at its comma.
-    directive.contains(' ') || with_value.iter().any(|name| directive.eq_ignore_ascii_case(name))
-}
-
-/// The name by which directives call a crawler: `webconnector` of `webconnector/1.0 (+https://…)`.
-fn product_token(agent: &str) -> String {
-    agent.trim().split(['/', ' ', '\t']).next().unwrap_or_default().to_ascii_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,8 +265,10 @@ mod tests {
         agent: &str,
         obeys_robots: bool,
     ) -> Page {
-        let how = How { agent, obeys_robots, shaping: &Shaping::default() };
-        read(Sent { body, content_type, robots_header }, how, &StopFlag::new()).expect("nobody sets the flag")
+        let how = How { agent, asked_at: Moment::now(), obeys_robots, shaping: &Shaping::default() };
+        let robots_headers: Vec<&str> = robots_header.into_iter().collect();
+        read(Sent { body, content_type, robots_headers: &robots_headers }, how, &StopFlag::new())
+            .expect("nobody sets the flag")
     }
 
     fn html(body: &str) -> Page {
@@ -356,13 +320,10 @@ mod tests {
             ("<meta name=webconnector content=noindex>", None, true, false),
             ("<meta name=otherbot content=noindex>", None, false, false),
             ("<meta name=robots content='noindexed nofollowing'>", None, false, false),
+            ("<meta name=robots content='unavailable_after: 2001-01-01'>", None, true, false),
+            ("<meta name=robots content='unavailable_after: 9001-01-01'>", None, false, false),
             ("", Some("noindex"), true, false),
-            ("", Some("NoIndex, NoFollow"), true, true),
             ("", Some("otherbot: noindex, nofollow"), false, false),
-            ("", Some("otherbot: noindex, WebConnector: nofollow"), false, true),
-            ("", Some("nofollow, otherbot: noindex"), false, true),
-            ("", Some("unavailable_after: Wed, 25 Jun 2025 15:00:00 GMT, noindex"), true, false),
-            ("", Some("max-snippet: 10, noindex"), true, false),
             ("<meta name=robots content=noindex>", Some("nofollow"), true, true),
         ] {
             let page = whole(meta.as_bytes(), Some("text/html"), header, "WebConnector/1.0 (x)", true);

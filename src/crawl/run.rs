@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::log::ActionIdScope;
 use crate::pause::PauseGate;
 use crate::stop::{StopFlag, Stopped};
+use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use sitemaps::SitemapQueue;
 use std::collections::HashSet;
@@ -220,7 +221,7 @@ impl Run<'_, '_> {
             }
             let id = self.datastore.ids().of(start.as_str());
             self.starts.ids.insert(id);
-            match self.datastore.meet(id, start.as_str(), 0, 0)? {
+            match self.datastore.meet(id, start.as_str(), 0, 0, None)? {
                 Met::New | Met::Sooner => self.enqueue(id, start.as_str())?,
                 Met::Known => self.starts.reached |= self.datastore.is_settled(id)?,
             }
@@ -235,7 +236,7 @@ impl Run<'_, '_> {
             let id = self.datastore.ids().of(page.as_str());
             if self.settings.scope.visits(page).is_ok()
                 && self.has_host_room(page.as_str())
-                && self.datastore.meet(id, page.as_str(), 0, 0)? != Met::Known
+                && self.datastore.meet(id, page.as_str(), 0, 0, None)? != Met::Known
             {
                 self.enqueue(id, page.as_str())?;
             }
@@ -379,7 +380,7 @@ impl Run<'_, '_> {
         self.frontier.answered(visit.site, None);
         match outcome {
             Outcome::Read(reading) => self.settle_read(&visit, *reading),
-            Outcome::NotModified => self.settle_unchanged(id),
+            Outcome::NotModified => self.settle_unchanged(id, visit.url.as_str()),
             Outcome::Moved(target) => self.settle_moved(&visit, target),
             Outcome::Gone(status) => self.settle_gone(id, visit.url.as_str(), &format!("HTTP status {status}")),
             Outcome::Failed(_) | Outcome::Stopped => Ok(()),
@@ -431,7 +432,7 @@ impl Run<'_, '_> {
             links.push(*link);
             if follows
                 && self.has_host_room(link_url)
-                && self.datastore.meet(*link, link_url, row.depth + 1, 0)? != Met::Known
+                && self.datastore.meet(*link, link_url, row.depth + 1, 0, Some(id))? != Met::Known
             {
                 self.enqueue(*link, link_url)?;
             }
@@ -442,21 +443,28 @@ impl Run<'_, '_> {
             cut: !follows && !links.is_empty(),
             conditions: reading.conditions.clone(),
             asked_at: Some(reading.asked_at),
+            expires_at: reading.page.expires_at,
             links,
         };
         self.datastore.settle(id, &found)?;
         self.count_settled();
         let as_before = row.hash == Some(reading.page.hash);
         match (row.delivered, reading.ingests) {
-            (false, true) => self.add(id, Change::Add(delivery(url, row.depth, reading))),
+            (false, true) => self.add(id, Change::Add(self.delivery(id, url, row.depth, reading)?)),
             (true, true) if as_before => {
                 self.counts.unchanged.fetch_add(1, Relaxed);
             }
-            (true, true) => self.add(id, Change::Update(delivery(url, row.depth, reading))),
+            (true, true) => self.add(id, Change::Update(self.delivery(id, url, row.depth, reading)?)),
             (true, false) => self.add(id, Change::Delete { url: url.to_owned() }),
             (false, false) => log::debug!(target: LOG, "{}: {url} is not ingested", self.counts.task),
         }
         Ok(())
+    }
+
+    fn delivery(&self, id: PageId, url: &str, depth: u32, reading: Reading) -> Result<Box<Delivery>, CrawlError> {
+        let Reading { page, file, modified, .. } = reading;
+        let referrer = self.datastore.referrer(id)?;
+        Ok(Box::new(Delivery { url: url.to_owned(), page, file, depth, referrer, modified }))
     }
 
     /// Says so if more links vanished from the page than may. It then counts as failed, so that what it linked to is
@@ -474,13 +482,17 @@ impl Run<'_, '_> {
         })
     }
 
-    fn settle_unchanged(&mut self, id: PageId) -> Result<(), CrawlError> {
+    /// A page that has not changed may still have come to its `unavailable_after`.
+    fn settle_unchanged(&mut self, id: PageId, url: &str) -> Result<(), CrawlError> {
         let row = self.datastore.row(id)?;
         self.starts.reached |= self.starts.ids.contains(&id);
-        self.meet_links(&row)?;
+        self.meet_links(id, &row)?;
         self.datastore.settle_unchanged(id)?;
         self.count_settled();
-        if row.delivered {
+        if row.delivered && row.expires_at.is_some_and(|expires_at| expires_at <= Moment::now()) {
+            self.datastore.set_delivered(id, false)?;
+            self.add(id, Change::Delete { url: url.to_owned() });
+        } else if row.delivered {
             self.counts.unchanged.fetch_add(1, Relaxed);
         }
         Ok(())
@@ -499,7 +511,8 @@ impl Run<'_, '_> {
                     // To a page that was reached before: that will do.
                     self.starts.reached |= link != id && self.datastore.is_settled(link)?;
                 }
-                if self.datastore.meet(link, &link_url, before.depth, visit.page.hops + 1)? != Met::Known {
+                let hops = visit.page.hops + 1;
+                if self.datastore.meet(link, &link_url, before.depth, hops, Some(id))? != Met::Known {
                     self.enqueue(link, &link_url)?;
                 }
                 Ok(link)
@@ -542,7 +555,7 @@ impl Run<'_, '_> {
     fn settle_failed(&mut self, id: PageId, url: &str, why: &str) -> Result<(), CrawlError> {
         log::error!(target: LOG, "{}: {url} could not be had: {why}", self.counts.task);
         let row = self.datastore.row(id)?;
-        self.meet_links(&row)?;
+        self.meet_links(id, &row)?;
         self.datastore.settle_failed(id)?;
         self.count_settled();
         self.counts.error(&format!("{url} could not be had: {why}"));
@@ -576,7 +589,7 @@ impl Run<'_, '_> {
     }
 
     /// Follows the links that a page had when it was last read: before it is settled, since a stop may come in between.
-    fn meet_links(&mut self, row: &Row) -> Result<(), CrawlError> {
+    fn meet_links(&mut self, id: PageId, row: &Row) -> Result<(), CrawlError> {
         if !self.follows(row.depth) {
             return Ok(());
         }
@@ -584,7 +597,7 @@ impl Run<'_, '_> {
             if number % LINKS_BETWEEN_LOOKS == 0 {
                 self.stop.check()?;
             }
-            if self.datastore.meet_again(*link, row.depth + 1)? != Met::Known
+            if self.datastore.meet_again(*link, row.depth + 1, id)? != Met::Known
                 && let Some(page) = self.datastore.waiting_page(*link)?
             {
                 self.enqueue(*link, &page.url)?;
@@ -693,9 +706,4 @@ impl Kind {
             Change::Delete { .. } => Kind::Delete,
         }
     }
-}
-
-fn delivery(url: &str, depth: u32, reading: Reading) -> Box<Delivery> {
-    let Reading { page, file, modified, .. } = reading;
-    Box::new(Delivery { url: url.to_owned(), page, file, depth, modified })
 }

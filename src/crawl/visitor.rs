@@ -207,13 +207,15 @@ pub(super) fn read(
     response: &Response,
     asked_at: Moment,
 ) -> Result<Reading, Stopped> {
+    let robots_headers: Vec<&str> = response.headers.all("x-robots-tag").collect();
     let sent = page::Sent {
         body: &response.body,
         content_type: response.headers.get("content-type"),
-        robots_header: response.headers.get("x-robots-tag"),
+        robots_headers: &robots_headers,
     };
     let how = page::How {
         agent: &settings.client.user_agent,
+        asked_at,
         obeys_robots: settings.follow_robots,
         shaping: &settings.shaping,
     };
@@ -317,9 +319,11 @@ pub(super) fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, 
         Ok(url) => url,
         Err(error) => return Rules::Unreachable(Arc::from(error.to_string())),
     };
+    // One byte more tells a file that is cut from a whole one.
+    let client = client.with_body_bytes_max(robots::ROBOTS_BYTES_MAX as u64 + 1);
     let mut tries = 0;
     loop {
-        let answer = get_followed(client, &url).map(|response| (response.status, response.body));
+        let answer = get_followed(&client, &url).map(|response| (response.status, response.body));
         let (status, body) = answer.as_ref().map_or((None, &[][..]), |(status, body)| (Some(*status), body));
         match robots::Verdict::of(status, body, &settings.client.user_agent, settings.on_robots_error) {
             robots::Verdict::Rules(rules) => return Rules::Robots(Arc::new(rules)),

@@ -20,6 +20,8 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("HTTP_*", "response headers that `HeaderFields` names"),
     ("LINK", "a page that this one links to, with `LinkFields`"),
     ("DEPTH", "links followed from a start page to this one"),
+    ("REFERRER", "the page that led to this one, by a link or a redirect, when the crawl last met it"),
+    ("CONTENT_HASH", "32 hexadecimal digits: the same for two documents if title, text, metadata and file are"),
     ("DREDATE", "the page's last change in seconds since 1970, if the server tells it"),
     ("LAST-MODIFIED", "the same as the server said it"),
     ("AUTN_IDENTIFIER", "names the document to the connector: task and URL, in base64"),
@@ -142,10 +144,14 @@ impl<'a> Documents<'a> {
 
     /// The fields of web-connector.md 4.2 that a connector sets, after those of the page.
     pub(super) fn document(&self, delivery: Delivery) -> Document {
-        let Delivery { url, page, file, depth, modified } = delivery;
+        let Delivery { url, page, file, depth, referrer, modified } = delivery;
         let mut fields = page.fields;
         let mut set = |name: &str, value: String| fields.push((name.to_owned(), value));
         set("DEPTH", depth.to_string());
+        if let Some(referrer) = referrer {
+            set("REFERRER", referrer);
+        }
+        set("CONTENT_HASH", format!("{:032x}", u128::from_be_bytes(page.hash)));
         if let Some(modified) = modified {
             if let Some(seconds) = epoch_seconds(&modified) {
                 set("DREDATE", seconds.to_string());

@@ -183,7 +183,11 @@ pub const PARAMETERS: &[TaskParameter] = &[
     ours("LinkFields", "FALSE", "give each document a field LINK for every page that it links to"),
     of_reference("PageDelay", "0", "least time between two requests to one host, a duration such as 0.5 or 2s"),
     of_reference("SynchronizeThreads", "5", "pages of the task fetched at the same time, 1 to 256"),
-    of_reference("FollowRobotProtocol", "TRUE", "obey robots.txt, robots meta, X-Robots-Tag and rel=nofollow"),
+    of_reference(
+        "FollowRobotProtocol",
+        "TRUE",
+        "obey robots.txt, robots meta and X-Robots-Tag (also unavailable_after), and rel=nofollow",
+    ),
     of_reference(
         "IgnoreRobotProtocolErrors",
         "FALSE",
@@ -319,7 +323,7 @@ const DECIDES_ABOUT_A_PAGE: [&str; 9] = [
 const START_PAGES: &str = "a list of start pages such as https://www.example.com/";
 
 /// Changes when pages are read differently, so that all are read anew.
-const READER_VERSION: u32 = 1;
+const READER_VERSION: u32 = 2;
 
 /// The tasks that a configuration brought by an action lists: `0=`, `1=` and so on, up to `Number` if it is there.
 fn listed(ini: &Ini) -> Vec<String> {

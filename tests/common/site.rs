@@ -164,6 +164,14 @@ impl Site {
         self.edit(|state| {
             let page = state.pages.get_mut(target).expect("a header is given to a page that has been set");
             page.headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
+        });
+        self.header_again(target, name, value)
+    }
+
+    /// One more header, also if there is one of this name.
+    pub fn header_again(self, target: &str, name: &str, value: &str) -> Site {
+        self.edit(|state| {
+            let page = state.pages.get_mut(target).expect("a header is given to a page that has been set");
             page.headers.push((name.to_owned(), value.to_owned()));
         });
         self

@@ -4,18 +4,23 @@ use super::{Datastore, DatastoreError, PageId};
 use rusqlite::{OptionalExtension as _, params};
 
 /// What was known of a page that is sent by itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Before {
     pub delivered: bool,
     pub depth: u32,
+    /// The URL of the page that led to it.
+    pub referrer: Option<String>,
 }
 
 impl Datastore {
     /// What is known of the page; `None` if nothing is.
     pub fn before(&self, id: PageId) -> Result<Option<Before>, DatastoreError> {
         let mut statement = self.db.prepare_cached("SELECT delivered, depth FROM page WHERE id = ?1")?;
-        let before = statement.query_row([id.0], |row| Ok(Before { delivered: row.get(0)?, depth: row.get(1)? }));
-        Ok(before.optional()?)
+        let before = statement.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((delivered, depth)) = before else {
+            return Ok(None);
+        };
+        Ok(Some(Before { delivered, depth, referrer: self.referrer(id)? }))
     }
 
     /// Notes that the index holds the document with this hash, and leaves the page's place in the runs as it is.
@@ -56,7 +61,7 @@ mod tests {
         let mut datastore = Datastore::open(Path::new(":memory:"))?;
         datastore.begin(7, None)?;
         let id = datastore.ids().of(url);
-        datastore.meet(id, url, 3, 0)?;
+        datastore.meet(id, url, 3, 0, None)?;
         let conditions = Conditions { etag: Some("\"1\"".to_owned()), modified_since: None };
         let found = Found { delivered: true, hash: Some([1; 16]), conditions, ..Found::default() };
         datastore.settle(id, &found)?;
@@ -67,11 +72,11 @@ mod tests {
     #[test]
     fn a_page_that_was_sent_again_is_read_anew_by_the_next_run_and_keeps_its_place() -> Tested {
         let (mut datastore, id) = with_page("http://h/a")?;
-        assert_eq!(datastore.before(id)?, Some(Before { delivered: true, depth: 3 }));
+        assert_eq!(datastore.before(id)?, Some(Before { delivered: true, depth: 3, referrer: None }));
         datastore.set_sent(id, "http://h/a", [2; 16])?;
         assert_eq!(datastore.row(id)?.hash, Some([2; 16]));
         assert_eq!(datastore.begin(7, None)?, Begun::New);
-        assert_eq!(datastore.meet(id, "http://h/a", 1, 0)?, Met::New);
+        assert_eq!(datastore.meet(id, "http://h/a", 1, 0, None)?, Met::New);
         let waiting = datastore.waiting_page(id)?.ok_or("it waits")?;
         assert_eq!((waiting.depth, waiting.conditions), (1, Conditions::default()));
         Ok(())
@@ -97,7 +102,7 @@ mod tests {
         assert_eq!(datastore.before(id)?, None);
         assert_eq!(datastore.begin(7, None)?, Begun::New);
         assert_eq!(datastore.orphans(None, 10)?, []);
-        assert_eq!(datastore.meet(id, "http://h/a", 0, 0)?, Met::New);
+        assert_eq!(datastore.meet(id, "http://h/a", 0, 0, None)?, Met::New);
         Ok(())
     }
 }

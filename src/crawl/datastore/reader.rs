@@ -1,6 +1,6 @@
 //! Reading a datastore beside the crawl that holds its lock: a second connection, which sees the last commit.
 
-use super::{APPLICATION_ID, DatastoreError, PageIds, SCHEMA, read_meta};
+use super::{DatastoreError, PageIds, read_meta, schema};
 use crate::sqlite::{self, CopyError};
 use crate::stop::StopFlag;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
@@ -40,13 +40,9 @@ impl Reader {
         }
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         db.busy_timeout(BUSY_MAX)?;
-        let number = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
-        match (number("PRAGMA application_id")?, number("PRAGMA user_version")?) {
-            // The first run has made the file and committed nothing.
-            (0, 0) if number("SELECT count(*) FROM sqlite_schema")? == 0 => return Ok(None),
-            (APPLICATION_ID, SCHEMA) => {}
-            (APPLICATION_ID, found) if found > SCHEMA => return Err(DatastoreError::Newer { found }),
-            _ => return Err(DatastoreError::Foreign),
+        // The first run has made the file and committed nothing.
+        if matches!(schema::kind_of(&db)?, schema::Kind::Empty) {
+            return Ok(None);
         }
         let key = |name| read_meta(&db, name).map(i64::cast_unsigned);
         let ids = PageIds { key: (key("key0")?, key("key1")?) };
@@ -136,12 +132,12 @@ mod tests {
         let urls = ["http://h/b", "http://h/a", "http://other/", "http://h/c"];
         for (place, url) in urls.into_iter().enumerate() {
             let id = datastore.ids().of(url);
-            datastore.meet(id, url, 0, 0)?;
+            datastore.meet(id, url, 0, 0, None)?;
             datastore.settle(id, &Found { delivered: place < 3, ..Found::default() })?;
         }
         datastore.commit()?;
         let uncommitted = datastore.ids().of("http://h/d");
-        datastore.meet(uncommitted, "http://h/d", 0, 0)?;
+        datastore.meet(uncommitted, "http://h/d", 0, 0, None)?;
 
         let reader = Reader::open(&path)?.ok_or("it is there")?;
         let all = Part { skip: 0, limit: 10 };

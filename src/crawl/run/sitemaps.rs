@@ -132,13 +132,13 @@ impl Run<'_, '_> {
             if self.settings.scope.visits(&url).is_err() || !self.has_host_room(url.as_str()) {
                 continue;
             }
-            if self.datastore.meet(id, url.as_str(), 0, 0)? == Met::Known {
+            if self.datastore.meet(id, url.as_str(), 0, 0, None)? == Met::Known {
                 continue;
             }
             let known_since = entry.modified.map(|modified| self.datastore.is_read_after(id, modified)).transpose()?;
             if known_since == Some(true) {
                 self.counts.waiting.fetch_add(1, Relaxed);
-                self.settle_unchanged(id)?;
+                self.settle_unchanged(id, url.as_str())?;
             } else {
                 self.enqueue(id, url.as_str())?;
             }
