@@ -27,6 +27,7 @@ pub mod admission;
 pub mod charset;
 pub mod datastore;
 mod date;
+mod datefilter;
 mod frontier;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -42,10 +43,13 @@ pub mod scope;
 pub mod shape;
 mod single;
 pub mod sitemap;
+pub mod trap;
 mod visitor;
 
 pub use self::admission::{Admission, LinkGuard};
 pub use self::datastore::{Before, Datastore, DatastoreError, Known, Part, Reader};
+pub use self::date::Mask;
+pub use self::datefilter::{Bound, DateFilter};
 pub use self::login::Login;
 pub use self::pace::Limits;
 pub use self::page::Page;
@@ -55,6 +59,7 @@ pub use self::shape::Shaping;
 pub use self::single::{Admits, Fetched, Single, SingleError, Singles, fetch_now};
 
 use crate::client;
+use crate::time::Moment;
 use std::time::Duration;
 use url::Url;
 
@@ -71,13 +76,21 @@ pub struct Settings {
     pub visitors: usize,
     /// Least time between two requests to one host.
     pub page_delay: Duration,
+    /// Requests to one host at the same time at most; `None` is no other limit than the visitors.
+    pub host_connections_max: Option<usize>,
     /// Documents added or updated in one action at most; `None` is no limit.
     pub pages_max: Option<u64>,
     pub limits: Limits,
+    /// What of a page is a link.
+    pub follows: html::Follows,
     /// Which pages become documents, beside what the scope says of their URLs.
     pub admission: Admission,
+    /// Which dates they may have.
+    pub dates: DateFilter,
     /// Which part of a page is its document.
     pub shaping: Shaping,
+    /// Pages at most whose URLs differ in numbers and values of their query only; `None` is no limit.
+    pub pattern_pages_max: Option<u32>,
     /// How much of a page's links may vanish at once.
     pub link_guard: LinkGuard,
     /// Response headers that become fields.
@@ -131,6 +144,11 @@ pub struct Delivery {
     pub referrer: Option<String>,
     /// The server's `Last-Modified`, as it said it.
     pub modified: Option<String>,
+}
+
+/// Reads a date as a person writes it into a configuration: in one of these forms, or in any that the web has.
+pub fn read_date(text: &str, formats: &[Mask]) -> Option<Moment> {
+    formats.iter().find_map(|mask| mask.find(text)).or_else(|| date::read(text)).map(|date| date.at)
 }
 
 /// What the index has to do so that it agrees with the site.

@@ -5,6 +5,7 @@
 
 mod check;
 mod collect;
+mod dates;
 mod documentaction;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -86,6 +86,8 @@ fn pages_are_left_out_of_the_index_by_what_they_are_and_crawled_all_the_same() {
     assert_eq!(added("ContentTypeCantHaveRegex", ".*plain"), "/ /few /many");
     assert_eq!(added("MaxLinksPerPage", "3"), "/ /few /text");
     assert_eq!(added("MinPageSize", "100"), "/many");
+    // web-connector.md 8, case 43: its links are followed all the same.
+    assert_eq!(added("MaxLinkPercentagePerPage", "50"), "/text");
 }
 
 #[test]

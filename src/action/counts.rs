@@ -1,7 +1,7 @@
 //! What an action has done so far: counted by whoever performs it, read by `QueueInfo` at any time.
 
 use super::errors::{ErrorSummary, Errors};
-use super::results::{DocumentResult, Listing, Results};
+use super::results::{DocumentResult, Listing, Results, Warning};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,7 +41,12 @@ pub struct TaskCounts {
     pub ended: AtomicBool,
     /// What went wrong since it was last asked for.
     met: Errors,
+    /// At most [`WARNINGS_MAX`].
+    warnings: Mutex<Vec<Arc<Warning>>>,
 }
+
+/// Warnings of one task that an action tells; all of them are in the log.
+const WARNINGS_MAX: usize = 50;
 
 /// How far a running action is with one task section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +74,15 @@ pub struct Counts {
 impl TaskCounts {
     pub fn new(task: &str) -> TaskCounts {
         TaskCounts { task: task.to_ascii_uppercase(), ..TaskCounts::default() }
+    }
+
+    /// Tells whoever asks about the action what they should look at.
+    pub fn warn(&self, text: &str) {
+        let warning = Arc::new(Warning { task: self.task.clone(), text: text.to_owned() });
+        let mut warnings = self.warnings.lock();
+        if warnings.len() < WARNINGS_MAX {
+            warnings.push(warning);
+        }
     }
 
     /// Counts a page that could not be had; `why` is told to those who are told of errors while the action runs.
@@ -210,7 +224,10 @@ impl Live {
         Report {
             fetch_action: live.fetch_action.clone(),
             tasks: live.tasks.iter().map(|counts| counts.snapshot()).collect(),
-            results: live.results.clone(),
+            results: Results {
+                warnings: live.tasks.iter().flat_map(|counts| counts.warnings.lock().clone()).collect(),
+                ..live.results.clone()
+            },
         }
     }
 }

@@ -12,6 +12,16 @@ pub struct Results {
     pub documents: Vec<Arc<DocumentResult>>,
     /// `identifiers`: of an action that lists what is known.
     pub listings: Vec<Arc<Listing>>,
+    /// `warnings`: what went on that somebody should look at.
+    pub warnings: Vec<Arc<Warning>>,
+}
+
+/// Something about a task section that is no failure of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// In upper case.
+    pub task: String,
+    pub text: String,
 }
 
 /// What became of one document.
@@ -52,7 +62,7 @@ pub struct Listed {
 
 impl Results {
     pub fn is_empty(&self) -> bool {
-        self.documents.is_empty() && self.listings.is_empty()
+        self.documents.is_empty() && self.listings.is_empty() && self.warnings.is_empty()
     }
 
     /// About how much memory they take.
@@ -65,7 +75,8 @@ impl Results {
             let entries = listing.entries.iter();
             128 + entries.map(|entry| 128 + 2 * entry.identifier.len()).sum::<usize>()
         });
-        documents.sum::<usize>() + listings.sum::<usize>()
+        let warnings = self.warnings.iter().map(|warning| 64 + warning.task.len() + warning.text.len());
+        documents.sum::<usize>() + listings.sum::<usize>() + warnings.sum::<usize>()
     }
 }
 

@@ -131,7 +131,11 @@ fn sum(live: &Live, name: &str) -> u64 {
 }
 
 fn print_summary(live: &Live, took: Duration, task: &str, fetch: &Fetch) {
-    let counts = live.report().tasks.into_iter().next().unwrap_or_default();
+    let report = live.report();
+    for warning in &report.results.warnings {
+        eprintln!("webconnector: {}", warning.text);
+    }
+    let counts = report.tasks.into_iter().next().unwrap_or_default();
     let get = |name| counts.get(name);
     let mut out = std::io::stdout().lock();
     let extension = match fetch.format {

@@ -19,6 +19,8 @@ pub struct Admission {
     pub bytes_min: u64,
     /// `MaxLinksPerPage`: a page with more is an index of others.
     pub links_max: Option<u64>,
+    /// `MaxLinkPercentagePerPage`, of the page's text.
+    pub link_percentage_max: Option<f64>,
     /// `FoldCanonicals`: a page that names another one as its canonical form is left to that one.
     pub folds_canonicals: bool,
 }
@@ -38,6 +40,8 @@ pub enum NotAdmitted {
     TooSmall,
     #[error("it has more links than MaxLinksPerPage")]
     TooManyLinks,
+    #[error("more of its text is of links than MaxLinkPercentagePerPage allows")]
+    MostlyLinks,
     #[error("another page is its canonical form")]
     NotCanonical,
 }
@@ -57,6 +61,11 @@ impl Admission {
         }
         if self.links_max.is_some_and(|links_max| page.links.len() as u64 > links_max) {
             return Err(NotAdmitted::TooManyLinks);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a page has far fewer bytes than a double has digits")]
+        let percentage = page.link_text_bytes as f64 * 100.0 / page.text_bytes.max(1) as f64;
+        if self.link_percentage_max.is_some_and(|percentage_max| percentage > percentage_max) {
+            return Err(NotAdmitted::MostlyLinks);
         }
         if self.folds_canonicals && canonical.is_some_and(|canonical| canonical != url) {
             return Err(NotAdmitted::NotCanonical);
@@ -102,6 +111,7 @@ impl LinkGuard {
 mod tests {
     use super::*;
     use crate::crawl::Shaping;
+    use crate::crawl::html::Follows;
     use crate::crawl::page::{self, Sent};
     use crate::stop::StopFlag;
     use crate::time::Moment;
@@ -114,7 +124,13 @@ mod tests {
     fn a_page_is_judged_by_what_it_is() -> Result<(), Box<dyn std::error::Error>> {
         let body = b"<title>T</title><!-- draft --><a href=/a>a</a><a href=/b>b</a>";
         let sent = Sent { body, content_type: Some("text/html"), robots_headers: &[] };
-        let how = page::How { agent: "x", asked_at: Moment::now(), obeys_robots: true, shaping: &Shaping::default() };
+        let how = page::How {
+            agent: "x",
+            asked_at: Moment::now(),
+            obeys_robots: true,
+            follows: Follows::Pages,
+            shaping: &Shaping::default(),
+        };
         let page = page::read(sent, how, &StopFlag::new())?;
         let (here, there) = (Url::parse("http://h/")?, Url::parse("http://h/there")?);
         let cases = [
@@ -128,6 +144,9 @@ mod tests {
             (Admission { bytes_min: 1000, ..Admission::default() }, Err(NotAdmitted::TooSmall)),
             (Admission { links_max: Some(2), ..Admission::default() }, Ok(())),
             (Admission { links_max: Some(1), ..Admission::default() }, Err(NotAdmitted::TooManyLinks)),
+            // Its text is "ab", all of it in links.
+            (Admission { link_percentage_max: Some(99.9), ..Admission::default() }, Err(NotAdmitted::MostlyLinks)),
+            (Admission { link_percentage_max: Some(100.0), ..Admission::default() }, Ok(())),
             (Admission { folds_canonicals: true, ..Admission::default() }, Err(NotAdmitted::NotCanonical)),
         ];
         for (admission, expected) in cases {

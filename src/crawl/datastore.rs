@@ -215,6 +215,21 @@ impl Datastore {
         Ok(Begun::Continued)
     }
 
+    /// Whether anything is known of the page.
+    pub fn knows(&self, id: PageId) -> Result<bool, DatastoreError> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM page WHERE id = ?1")?.exists([id.0])?)
+    }
+
+    /// Tells the URL of every page that is known.
+    pub fn each_known(&self, mut tell: impl FnMut(&str)) -> Result<(), DatastoreError> {
+        let mut statement = self.db.prepare("SELECT url FROM page")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            tell(row.get_ref(0)?.as_str().unwrap_or_default());
+        }
+        Ok(())
+    }
+
     /// Meets the page at `url`, whose identifier is `id`; `referrer` led to it.
     pub fn meet(
         &mut self,
@@ -286,8 +301,8 @@ impl Datastore {
     /// The next waiting pages of `site` after `seq`, at most `limit`, in the order in which they were met.
     pub fn waiting(&self, site: &str, after_seq: i64, limit: usize) -> Result<Vec<Waiting>, DatastoreError> {
         let mut statement = self.db.prepare_cached(
-            "SELECT id, url, seq, hops, depth, cut, scope, etag, modified FROM page
-             WHERE site = ?1 AND seq > ?2 AND settled < met AND met = ?3 ORDER BY seq LIMIT ?4",
+            "SELECT id, url, seq, hops, depth, cut, scope, etag, modified, delivered, expires_at
+             FROM page WHERE site = ?1 AND seq > ?2 AND settled < met AND met = ?3 ORDER BY seq LIMIT ?4",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut rows = statement.query(params![site, after_seq, self.run, limit])?;
@@ -302,7 +317,7 @@ impl Datastore {
     pub fn waiting_page(&self, id: PageId) -> Result<Option<Waiting>, DatastoreError> {
         let mut statement = self
             .db
-            .prepare_cached("SELECT id, url, seq, hops, depth, cut, scope, etag, modified FROM page WHERE id = ?1")?;
+            .prepare_cached("SELECT id, url, seq, hops, depth, cut, scope, etag, modified, delivered, expires_at FROM page WHERE id = ?1")?;
         let mut rows = statement.query([id.0])?;
         Ok(match rows.next()? {
             Some(row) => Some(self.read_waiting(row)?),
@@ -315,7 +330,10 @@ impl Datastore {
         // "Not modified" yields the links of last time: useless if the scope was another, or if they were cut off
         // and may be followed now.
         let may_follow = self.depth_max.is_none_or(|depth_max| depth < depth_max);
-        let usable = scope == self.scope && !(cut && may_follow);
+        // A document whose time is up is to be judged anew, not found unchanged.
+        let (delivered, expires_at): (bool, Option<i64>) = (row.get(9)?, row.get(10)?);
+        let is_up = delivered && expires_at.is_some_and(|expires_at| expires_at <= Moment::now().epoch_ms());
+        let usable = scope == self.scope && !(cut && may_follow) && !is_up;
         let conditions = Conditions { etag: row.get(7)?, modified_since: row.get(8)? };
         Ok(Waiting {
             id: PageId(row.get(0)?),
@@ -411,9 +429,11 @@ impl Datastore {
     pub fn is_read_after(&self, id: PageId, modified: Moment) -> Result<bool, DatastoreError> {
         let mut statement = self.db.prepare_cached(
             "SELECT 1 FROM page
-             WHERE id = ?1 AND delivered = 1 AND hash IS NOT NULL AND failures = 0 AND scope = ?2 AND read_at > ?3",
+             WHERE id = ?1 AND delivered = 1 AND hash IS NOT NULL AND failures = 0 AND scope = ?2 AND read_at > ?3
+             AND (expires_at IS NULL OR expires_at > ?4)",
         )?;
-        Ok(statement.exists(params![id.0, self.scope, modified.epoch_ms()])?)
+        let now = Moment::now().epoch_ms();
+        Ok(statement.exists(params![id.0, self.scope, modified.epoch_ms(), now])?)
     }
 
     /// Settles a page that could not be had; all else known of it stays.

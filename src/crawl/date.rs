@@ -1,5 +1,9 @@
 //! Dates as web pages and servers write them. Pure; the time is not asked.
 
+mod mask;
+
+pub use mask::Mask;
+
 use crate::time::Moment;
 use jiff::Timestamp;
 use jiff::civil;

@@ -3,12 +3,25 @@
 //! Pages queue by site (scheme, host and port: what one robots.txt speaks for); sites of one host share its pace.
 //! Only a window of each queue is in memory. The rest is *parked*: it waits in the datastore, from which the loop
 //! refills a queue that runs low, so that a site of a million pages needs no more room here than one of a thousand.
+//!
+//! Whatever leaves for a host takes its turn here: pages, robots.txt, sitemaps, and where any of them is redirected to.
+
+mod hosts;
+mod robotstxt;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+pub(super) use hosts::{HostId, Manners};
+pub(super) use robotstxt::Rules;
+pub(super) use trouble::{Consequence, Heard, Wish};
 
 use super::datastore::Waiting;
-use super::robots::{Robots, UNREACHABLE_FOR};
+use hosts::Hosts;
+use robotstxt::{Asked, Question};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use url::Url;
 
 /// Pages of one site that are held in memory at most.
@@ -17,9 +30,8 @@ const WINDOW: usize = 256;
 const WINDOW_LOW: usize = 64;
 /// Pages of all sites together that are held in memory at most, but for one of each site.
 const WINDOWS_MAX: usize = 20_000;
-/// Failures to reach a site, one after the other, after which the rest of it is given up for this run.
-const UNREACHABLE_MAX: u32 = 10;
-
+/// Sites and hosts that one crawl gets to know; links to further ones are passed over.
+const SITES_MAX: usize = 100_000;
 /// A site in this frontier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct SiteId(usize);
@@ -30,16 +42,18 @@ pub(super) struct Visit {
     pub(super) site: SiteId,
     pub(super) url: Url,
     pub(super) page: Waiting,
-    /// Visits before this one.
+    /// Visits before this one that failed.
     pub(super) tries: u32,
+    /// It redirected to itself with a cookie, which this visit brings along.
+    pub(super) is_cookie_check: bool,
 }
 
 /// What the loop does next.
 #[derive(Debug)]
 pub(super) enum Next {
     Visit(Box<Visit>),
-    /// Nothing of the site is visited before its robots.txt is known.
-    AskRobots(SiteId),
+    /// Nothing of the site is visited before its robots.txt is known, which is here.
+    AskRobots(SiteId, String),
     /// This page is not visited.
     Skip(Box<Visit>, Skip),
     /// No waiting page is due before this instant.
@@ -56,26 +70,10 @@ pub(super) enum Skip {
     SiteUnreachable(Arc<str>),
 }
 
-/// What is known of a site's robots.txt.
-#[derive(Debug, Clone)]
-pub(super) enum Rules {
-    /// Everything is allowed: there are no rules, or they are not to be obeyed.
-    None,
-    Robots(Arc<Robots>),
-    Unreachable(Arc<str>),
-}
-
-#[derive(Debug)]
-enum Asked {
-    Not,
-    InFlight,
-    Known(Rules, Instant),
-}
-
 #[derive(Debug)]
 struct Site {
     origin: String,
-    host: usize,
+    host: HostId,
     queue: VecDeque<Waiting>,
     asked: Asked,
     /// More pages wait in the datastore, all of a greater `seq` than `last_seq`.
@@ -83,46 +81,48 @@ struct Site {
     last_seq: i64,
     /// Its place in `due`, if it is there.
     due: Option<(Instant, u64)>,
-    unreachable: u32,
+    /// It waits for more from the datastore.
+    is_hungry: bool,
+    /// It waits for a seat at its host.
+    is_blocked: bool,
+    /// In a row.
+    troubles: u32,
+    spared_until: Option<Instant>,
     down: Option<Arc<str>>,
-}
-
-#[derive(Debug)]
-struct Host {
-    delay: Duration,
-    due_at: Instant,
 }
 
 /// The waiting pages of one crawl. Owned by its loop, so it has no lock.
 #[derive(Debug)]
 pub(super) struct Frontier {
-    delay: Duration,
+    manners: Manners,
     sites: Vec<Site>,
     site_of: HashMap<String, SiteId>,
-    hosts: Vec<Host>,
-    host_of: HashMap<String, usize>,
+    hosts: Hosts,
     /// Sites with a queue and no question in flight, by the time at which they are due and then in turn.
     due: BTreeSet<(Instant, u64, SiteId)>,
     turn: u64,
     retries: BTreeMap<(Instant, u64), Visit>,
     hungry: VecDeque<SiteId>,
     queued: usize,
+    /// Sites whose rules are held, the oldest first, and the size of these.
+    ruled: VecDeque<(SiteId, usize)>,
+    rules_bytes: usize,
 }
 
 impl Frontier {
-    /// `delay` is the least time between two requests to one host.
-    pub(super) fn new(delay: Duration) -> Frontier {
+    pub(super) fn new(manners: Manners) -> Frontier {
         Frontier {
-            delay,
+            manners,
             sites: Vec::new(),
             site_of: HashMap::new(),
-            hosts: Vec::new(),
-            host_of: HashMap::new(),
+            hosts: Hosts::new(manners),
             due: BTreeSet::new(),
             turn: 0,
             retries: BTreeMap::new(),
             hungry: VecDeque::new(),
             queued: 0,
+            ruled: VecDeque::new(),
+            rules_bytes: 0,
         }
     }
 
@@ -131,23 +131,20 @@ impl Frontier {
         if let Some(site) = self.site_of.get(origin) {
             return *site;
         }
-        let name = host_name(origin);
-        let known_host = self.host_of.get(name).copied();
-        let host = known_host.unwrap_or_else(|| {
-            self.hosts.push(Host { delay: self.delay, due_at: now });
-            self.host_of.insert(name.to_owned(), self.hosts.len() - 1);
-            self.hosts.len() - 1
-        });
+        let host = self.hosts.of(origin, now);
         let id = SiteId(self.sites.len());
         self.sites.push(Site {
             origin: origin.to_owned(),
             host,
             queue: VecDeque::new(),
-            asked: Asked::Not,
+            asked: if self.manners.asks_robots { Asked::Not(Question::FIRST) } else { Asked::Never },
             parked: false,
             last_seq: -1,
             due: None,
-            unreachable: 0,
+            is_hungry: false,
+            is_blocked: false,
+            troubles: 0,
+            spared_until: None,
             down: None,
         });
         self.site_of.insert(origin.to_owned(), id);
@@ -158,13 +155,22 @@ impl Frontier {
         &self.sites[site.0].origin
     }
 
-    /// How many hosts it has met.
-    pub(super) fn hosts(&self) -> usize {
-        self.hosts.len()
+    pub(super) fn host(&self, site: SiteId) -> HostId {
+        self.sites[site.0].host
     }
 
-    pub(super) fn knows(&self, origin: &str) -> bool {
-        self.site_of.contains_key(origin)
+    pub(super) fn host_name(&self, host: HostId) -> &str {
+        self.hosts.name(host)
+    }
+
+    /// What kept hosts from being visited faster, a line each.
+    pub(super) fn waits(&self, lines_max: usize) -> Vec<String> {
+        self.hosts.waits(lines_max)
+    }
+
+    /// `false` for one site more than a crawl gets to know.
+    pub(super) fn has_room_for(&self, origin: &str) -> bool {
+        self.sites.len().max(self.hosts.len()) < SITES_MAX || self.site_of.contains_key(origin)
     }
 
     /// How many pages wait for another visit.
@@ -201,6 +207,7 @@ impl Frontier {
             return None;
         }
         let site = self.hungry.remove(starving.unwrap_or(0))?;
+        self.sites[site.0].is_hungry = false;
         let limit = if self.queued >= WINDOWS_MAX { 1 } else { WINDOW - WINDOW_LOW };
         let entry = &self.sites[site.0];
         Some((site, &entry.origin, entry.last_seq, limit))
@@ -216,8 +223,9 @@ impl Frontier {
     }
 
     fn feed(&mut self, site: SiteId) {
-        let entry = &self.sites[site.0];
-        if entry.parked && entry.queue.len() < WINDOW_LOW && !self.hungry.contains(&site) {
+        let entry = &mut self.sites[site.0];
+        if entry.parked && entry.queue.len() < WINDOW_LOW && !entry.is_hungry {
+            entry.is_hungry = true;
             self.hungry.push_back(site);
         }
     }
@@ -228,13 +236,33 @@ impl Frontier {
         if let Some((at, turn)) = entry.due.take() {
             self.due.remove(&(at, turn, site));
         }
-        if entry.queue.is_empty() || matches!(entry.asked, Asked::InFlight) {
+        if entry.queue.is_empty() || entry.is_blocked || matches!(entry.asked, Asked::InFlight(..)) {
             return;
         }
-        let at = self.hosts[entry.host].due_at;
+        let at = self.due_at(site);
         self.turn += 1;
-        entry.due = Some((at, self.turn));
+        self.sites[site.0].due = Some((at, self.turn));
         self.due.insert((at, self.turn, site));
+    }
+
+    /// Whom the next request for the site goes to: a robots.txt may be on another host.
+    fn next_host(&self, site: SiteId) -> HostId {
+        let entry = &self.sites[site.0];
+        match &entry.asked {
+            Asked::Not(Question { moved_to: Some((_, host)), .. }) => *host,
+            _ => entry.host,
+        }
+    }
+
+    /// When the next request for the site may leave.
+    fn due_at(&self, site: SiteId) -> Instant {
+        let entry = &self.sites[site.0];
+        let not_before = match &entry.asked {
+            Asked::Not(question) => question.not_before,
+            _ => None,
+        };
+        let host_at = self.hosts.get(self.next_host(site)).due_at;
+        [not_before, entry.spared_until].into_iter().flatten().fold(host_at, Instant::max)
     }
 
     pub(super) fn next(&mut self, now: Instant) -> Next {
@@ -242,16 +270,17 @@ impl Frontier {
             if let Some(retry) = self.retries.first_entry()
                 && retry.key().0 <= now
             {
-                let mut visit = retry.remove();
-                let host = self.sites[visit.site.0].host;
-                if self.hosts[host].due_at > now {
-                    let at = self.hosts[host].due_at;
+                let visit = retry.remove();
+                let (host, at) = (self.sites[visit.site.0].host, self.due_at(visit.site));
+                if at > now {
                     self.retry(visit, at);
-                    continue;
+                } else if self.hosts.has_seat(host) {
+                    self.hosts.seat(host, now);
+                    return Next::Visit(Box::new(visit));
+                } else {
+                    self.hosts.get_mut(host).blocked_retries.push(visit);
                 }
-                self.hosts[host].due_at = now + self.hosts[host].delay;
-                visit.tries += 1;
-                return Next::Visit(Box::new(visit));
+                continue;
             }
             let next_retry = self.retries.first_key_value().map(|((at, _), _)| *at);
             let Some((at, turn, site)) = self.due.first().copied() else {
@@ -259,15 +288,22 @@ impl Frontier {
             };
             // A sister site of the same host may have been served since. This one keeps its turn, or it would lose every
             // race against a sister that is served again and again.
-            let host_at = self.hosts[self.sites[site.0].host].due_at;
-            if host_at > at {
+            let due_at = self.due_at(site);
+            if due_at > at {
                 self.due.pop_first();
-                self.due.insert((host_at, turn, site));
-                self.sites[site.0].due = Some((host_at, turn));
+                self.due.insert((due_at, turn, site));
+                self.sites[site.0].due = Some((due_at, turn));
                 continue;
             }
             if at > now {
                 return Next::Wait(next_retry.map_or(at, |retry| retry.min(at)));
+            }
+            let host = self.next_host(site);
+            if !self.hosts.has_seat(host) {
+                self.due.pop_first();
+                (self.sites[site.0].due, self.sites[site.0].is_blocked) = (None, true);
+                self.hosts.get_mut(host).blocked_sites.push(site);
+                continue;
             }
             if let Some(next) = self.take(site, now) {
                 return next;
@@ -278,23 +314,29 @@ impl Frontier {
     /// The next of a site that is due.
     fn take(&mut self, site: SiteId, now: Instant) -> Option<Next> {
         let entry = &mut self.sites[site.0];
+        entry.asked.expire(now);
         let rules = match &entry.asked {
-            Asked::Known(Rules::Unreachable(_), at) if now >= *at + UNREACHABLE_FOR => None,
-            Asked::Known(rules, _) => Some(rules.clone()),
-            Asked::Not | Asked::InFlight => None,
-        };
-        let Some(rules) = rules else {
-            entry.asked = Asked::InFlight;
-            let host = &mut self.hosts[entry.host];
-            host.due_at = now + host.delay;
-            self.schedule(site);
-            return Some(Next::AskRobots(site));
+            Asked::Known(rules, _) => rules.clone(),
+            Asked::Never => Rules::None,
+            Asked::Not(question) | Asked::InFlight(_, question) => {
+                let question = question.clone();
+                let host = question.moved_to.as_ref().map_or(entry.host, |(_, host)| *host);
+                let moved_to = question.moved_to.as_ref().map(|(url, _)| url.to_string());
+                let url = moved_to.unwrap_or_else(|| format!("{}/robots.txt", entry.origin));
+                entry.asked = Asked::InFlight(host, question);
+                self.hosts.seat(host, now);
+                self.schedule(site);
+                return Some(Next::AskRobots(site, url));
+            }
         };
         let page = entry.queue.pop_front();
         let (down, host) = (entry.down.clone(), entry.host);
         let page = page.inspect(|_| self.queued -= 1);
         // What is in the datastore was a URL when it was met; one that is not is passed over.
-        let visit = page.and_then(|page| Some(Visit { site, url: Url::parse(&page.url).ok()?, page, tries: 0 }));
+        let visit = page.and_then(|page| {
+            let url = Url::parse(&page.url).ok()?;
+            Some(Visit { site, url, page, tries: 0, is_cookie_check: false })
+        });
         let next = visit.map(|visit| {
             let skip = match &rules {
                 _ if down.is_some() => down.map(Skip::SiteUnreachable),
@@ -305,8 +347,7 @@ impl Frontier {
             if let Some(skip) = skip {
                 return Next::Skip(Box::new(visit), skip);
             }
-            let host = &mut self.hosts[host];
-            host.due_at = now + host.delay;
+            self.hosts.seat(host, now);
             Next::Visit(Box::new(visit))
         });
         self.schedule(site);
@@ -314,225 +355,41 @@ impl Frontier {
         next
     }
 
-    /// The robots.txt of `site` has been asked for.
-    pub(super) fn know_robots(&mut self, site: SiteId, rules: Rules, now: Instant) {
-        let entry = &mut self.sites[site.0];
-        let host = &mut self.hosts[entry.host];
-        if let Rules::Robots(robots) = &rules
-            && let Some(crawl_delay) = robots.crawl_delay()
-        {
-            host.delay = host.delay.max(crawl_delay);
-            host.due_at = host.due_at.max(now + crawl_delay);
+    /// Takes a turn at the host of `url` for something that is no page: a sitemap. If it is not due, when it may be; `None`
+    /// if that is when something else comes back.
+    pub(super) fn take_turn(&mut self, url: &Url, now: Instant) -> Result<HostId, Option<Instant>> {
+        let host = self.hosts.of(crate::url::origin(url), now);
+        let due_at = self.hosts.get(host).due_at;
+        if due_at > now {
+            return Err(Some(due_at));
         }
-        entry.asked = Asked::Known(rules, now);
-        self.schedule(site);
+        if !self.hosts.has_seat(host) {
+            return Err(None);
+        }
+        self.hosts.seat(host, now);
+        Ok(host)
+    }
+
+    /// What was sent to `host` has come back, with or without an answer.
+    pub(super) fn came_back(&mut self, host: HostId, now: Instant) {
+        self.hosts.unseat(host);
+        if self.manners.connections_max.is_none() {
+            return;
+        }
+        let host = self.hosts.get_mut(host);
+        let (sites, retries) = (std::mem::take(&mut host.blocked_sites), std::mem::take(&mut host.blocked_retries));
+        for site in sites {
+            self.sites[site.0].is_blocked = false;
+            self.schedule(site);
+        }
+        for visit in retries {
+            self.retry(visit, now);
+        }
     }
 
     /// Visits the page once more, not before `at`.
     pub(super) fn retry(&mut self, visit: Visit, at: Instant) {
         self.turn += 1;
         self.retries.insert((at, self.turn), visit);
-    }
-
-    /// Leaves the host of `site` alone until `at`.
-    pub(super) fn back_off(&mut self, site: SiteId, at: Instant) {
-        let host = &mut self.hosts[self.sites[site.0].host];
-        host.due_at = host.due_at.max(at);
-        self.schedule(site);
-    }
-
-    /// Notes whether `site` answered, whatever it said. After too many failures in a row the rest of it is skipped.
-    pub(super) fn answered(&mut self, site: SiteId, failure: Option<&str>) {
-        let entry = &mut self.sites[site.0];
-        match failure {
-            None => entry.unreachable = 0,
-            Some(why) => {
-                entry.unreachable += 1;
-                if entry.unreachable >= UNREACHABLE_MAX {
-                    entry.down = Some(Arc::from(why));
-                }
-            }
-        }
-    }
-}
-
-/// `https://h:8080` -> `h`: what politeness counts by. The origin is normalised and has no userinfo.
-fn host_name(origin: &str) -> &str {
-    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
-    match authority.rsplit_once(':') {
-        // Not a colon inside the brackets of an IPv6 address.
-        Some((name, port)) if !port.ends_with(']') => name,
-        _ => authority,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::Conditions;
-    use crate::crawl::datastore::Datastore;
-
-    struct Pages {
-        frontier: Frontier,
-        datastore: Datastore,
-        seq: i64,
-        start: Instant,
-    }
-
-    impl Pages {
-        fn new(delay_ms: u64) -> Pages {
-            let datastore = Datastore::open(std::path::Path::new(":memory:")).expect("memory holds a datastore");
-            let frontier = Frontier::new(Duration::from_millis(delay_ms));
-            Pages { frontier, datastore, seq: 0, start: Instant::now() }
-        }
-
-        fn push(&mut self, url: &str) {
-            let site = self.frontier.site(crate::url::origin_of(url), self.start);
-            let id = self.datastore.ids().of(url);
-            let (seq, conditions) = (self.seq, Conditions::default());
-            self.seq += 1;
-            self.frontier.push(site, Waiting { id, url: url.to_owned(), seq, hops: 0, depth: 0, conditions });
-        }
-
-        fn at(&self, ms: u64) -> Instant {
-            self.start + Duration::from_millis(ms)
-        }
-
-        /// What `next` says at `ms`, in short; robots.txt is answered at once.
-        fn next(&mut self, ms: u64) -> String {
-            let now = self.at(ms);
-            match self.frontier.next(now) {
-                Next::Visit(visit) => visit.url.to_string(),
-                Next::AskRobots(site) => {
-                    self.frontier.know_robots(site, Rules::None, now);
-                    format!("robots {}", self.frontier.origin(site))
-                }
-                Next::Skip(visit, _) => format!("skip {}", visit.url),
-                Next::Wait(until) => format!("wait {}", (until - self.start).as_millis()),
-                Next::Empty => "empty".to_owned(),
-            }
-        }
-    }
-
-    #[test]
-    fn sites_take_turns_after_their_robots() {
-        let mut pages = Pages::new(0);
-        for url in ["http://a/1", "http://a/2", "http://b/1"] {
-            pages.push(url);
-        }
-        let said: Vec<String> = (0..6).map(|_| pages.next(0)).collect();
-        assert_eq!(said, ["robots http://a", "robots http://b", "http://a/1", "http://b/1", "http://a/2", "empty"]);
-    }
-
-    #[test]
-    fn a_host_is_left_alone_for_its_delay_and_no_other_waits_for_it() {
-        let mut pages = Pages::new(100);
-        for url in ["http://a/1", "http://a/2", "https://a/3", "http://b/1"] {
-            pages.push(url);
-        }
-        assert_eq!(pages.next(0), "robots http://a");
-        assert_eq!(pages.next(0), "robots http://b");
-        assert_eq!(pages.next(0), "wait 100");
-        assert_eq!(pages.next(100), "robots https://a", "both schemes of a host have one pace");
-        assert_eq!(pages.next(100), "http://b/1");
-        assert_eq!(pages.next(100), "wait 200");
-        assert_eq!(pages.next(200), "http://a/1");
-        assert_eq!(pages.next(200), "wait 300");
-        assert_eq!(pages.next(300), "https://a/3", "they take turns");
-        assert_eq!(pages.next(400), "http://a/2");
-        assert_eq!(pages.next(400), "empty");
-    }
-
-    #[test]
-    fn a_retry_waits_for_its_time_and_for_its_host() {
-        let mut pages = Pages::new(100);
-        pages.push("http://a/1");
-        assert_eq!(pages.next(0), "robots http://a");
-        let Next::Visit(visit) = pages.frontier.next(pages.at(100)) else {
-            panic!("the page is due");
-        };
-        pages.frontier.retry(*visit, pages.at(150));
-        assert_eq!(pages.next(110), "wait 150");
-        assert_eq!(pages.next(150), "wait 200", "the host is due later than the retry");
-        assert_eq!(pages.next(200), "http://a/1");
-        assert_eq!(pages.next(200), "empty");
-    }
-
-    #[test]
-    fn an_unreachable_robots_is_asked_again_after_a_minute() {
-        let mut pages = Pages::new(0);
-        for number in 0..3 {
-            pages.push(&format!("http://a/{number}"));
-        }
-        let Next::AskRobots(site) = pages.frontier.next(pages.at(0)) else {
-            panic!("robots come first");
-        };
-        pages.frontier.know_robots(site, Rules::Unreachable(Arc::from("503")), pages.at(0));
-        assert_eq!(pages.next(0), "skip http://a/0");
-        assert_eq!(pages.next(59_999), "skip http://a/1");
-        assert_eq!(pages.next(60_000), "robots http://a");
-        assert_eq!(pages.next(60_000), "http://a/2");
-    }
-
-    #[test]
-    fn a_site_that_never_answers_is_given_up() {
-        let mut pages = Pages::new(0);
-        pages.push("http://a/1");
-        assert_eq!(pages.next(0), "robots http://a");
-        let site = pages.frontier.site("http://a", pages.at(0));
-        for _ in 0..UNREACHABLE_MAX {
-            assert_ne!(pages.frontier.queued, 0);
-            pages.frontier.answered(site, Some("refused"));
-        }
-        assert_eq!(pages.next(0), "skip http://a/1");
-    }
-
-    #[test]
-    fn a_full_window_parks_and_is_refilled_in_order() {
-        let mut pages = Pages::new(0);
-        let site = pages.frontier.site("http://a", pages.start);
-        let mut parked = Vec::new();
-        for number in 0..WINDOW + 10 {
-            let url = format!("http://a/{number}");
-            if pages.frontier.has_room(site) {
-                pages.push(&url);
-            } else {
-                parked.push(url);
-                pages.frontier.park(site);
-            }
-        }
-        assert_eq!(pages.next(0), "robots http://a");
-        let mut visited = Vec::new();
-        loop {
-            while let Some((site, _, after_seq, limit)) = pages.frontier.hungry() {
-                assert_eq!(after_seq, i64::try_from(WINDOW).unwrap_or(0) - 1);
-                let ids = pages.datastore.ids();
-                let page = |url: &String| Waiting {
-                    id: ids.of(url),
-                    url: url.clone(),
-                    seq: after_seq + 1,
-                    hops: 0,
-                    depth: 0,
-                    conditions: Conditions::default(),
-                };
-                let more = parked.drain(..).map(|url| page(&url)).collect();
-                pages.frontier.refill(site, more, limit);
-            }
-            match pages.next(0).as_str() {
-                "empty" => break,
-                url => visited.push(url.to_owned()),
-            }
-        }
-        let expected: Vec<String> = (0..WINDOW + 10).map(|number| format!("http://a/{number}")).collect();
-        assert_eq!(visited, expected);
-    }
-
-    #[test]
-    fn the_name_of_a_host_is_its_origin_without_scheme_and_port() {
-        let cases =
-            [("http://h", "h"), ("https://h:8080", "h"), ("http://[::1]:80", "[::1]"), ("http://[::1]", "[::1]")];
-        for (origin, name) in cases {
-            assert_eq!(host_name(origin), name);
-        }
     }
 }

@@ -38,13 +38,17 @@ mod name;
 #[cfg(test)]
 mod oracle;
 pub mod select;
+mod selector;
 mod skip;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tokens;
 
 pub use form::{Control, ControlKind, Form, Method, forms};
 pub use links::{Link, Links};
 pub use meta::Refresh;
+pub use selector::{BadSelector, Element, Selector};
 
 use crate::stop::{StopFlag, Stopped};
 use foreign::Namespace;
@@ -72,6 +76,18 @@ pub struct Html {
     pub canonical: Option<String>,
     /// The first one that names a page; also among the links.
     pub refresh: Option<Refresh>,
+    /// How many bytes of the text are of links.
+    pub link_text_bytes: usize,
+}
+
+/// What of a document is a link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Follows {
+    /// What leads to another page, and frames.
+    #[default]
+    Pages,
+    /// What is embedded in the page as well: images, sound, video, objects.
+    Embedded,
 }
 
 /// One `<meta name content>` or `<meta property content>`.
@@ -100,8 +116,8 @@ const METAS_MAX: usize = 200;
 const TOKENS_BETWEEN_LOOKS: usize = 1024;
 
 /// Reads a whole document, or as much as there is time for: a document of many megabytes takes longer than a stop may.
-pub fn read(source: &str, syntax: Syntax, stop: &StopFlag) -> Result<Html, Stopped> {
-    let mut reader = Reader::new(source);
+pub fn read(source: &str, syntax: Syntax, follows: Follows, stop: &StopFlag) -> Result<Html, Stopped> {
+    let mut reader = Reader::new(source, follows);
     let mut tokens = Tokens::new(source, syntax);
     let mut count = 0;
     while let Some(token) = tokens.next() {
@@ -142,7 +158,7 @@ pub fn without_comments(source: &str, syntax: Syntax) -> String {
 
 #[cfg(test)]
 fn whole(source: &str, syntax: Syntax) -> Html {
-    read(source, syntax, &StopFlag::new()).expect("nobody sets the flag")
+    read(source, syntax, Follows::Pages, &StopFlag::new()).expect("nobody sets the flag")
 }
 
 /// The content of the first `title` element of an XML document, a feed for instance, and all its other text, one line an
@@ -186,6 +202,9 @@ struct Reader<'a> {
     /// Open elements that keep line breaks.
     lines_kept_by: usize,
     meta_language: Option<String>,
+    follows: Follows,
+    /// Where the text of the link that is open begins.
+    link_from: Option<usize>,
 }
 
 enum Title {
@@ -195,7 +214,7 @@ enum Title {
 }
 
 impl<'a> Reader<'a> {
-    fn new(source: &'a str) -> Reader<'a> {
+    fn new(source: &'a str, follows: Follows) -> Reader<'a> {
         Reader {
             html: Html::default(),
             links: Gatherer::default(),
@@ -205,14 +224,16 @@ impl<'a> Reader<'a> {
             skip: None,
             lines_kept_by: 0,
             meta_language: None,
+            follows,
+            link_from: None,
         }
     }
 
     fn finish(mut self) -> Html {
         self.close_title();
-        let Html { title, base, metas, language, canonical, refresh, .. } = self.html;
-        let language = language.or(self.meta_language);
-        Html { title, text: self.text.finish(), base, links: self.links.finish(), metas, language, canonical, refresh }
+        self.close_link();
+        let language = self.html.language.or(self.meta_language);
+        Html { text: self.text.finish(), links: self.links.finish(), language, ..self.html }
     }
 
     fn text(&mut self, text: Text<'a>) {
@@ -254,6 +275,8 @@ impl<'a> Reader<'a> {
     fn end(&mut self, name: Name, namespace: Namespace) {
         if name == Name::Title {
             self.close_title();
+        } else if name == Name::A {
+            self.close_link();
         }
         if let Some(skip) = &mut self.skip {
             if skip.end(name) {
@@ -296,6 +319,7 @@ impl<'a> Reader<'a> {
                 self.html.language = tag.value("lang").or_else(|| tag.value("xml:lang")).and_then(language_of);
             }
             (Namespace::Html, Name::Title) if !tag.is_empty => self.title.open(),
+            (Namespace::Html, _) if self.follows == Follows::Embedded => self.embedded(tag),
             _ => {}
         }
     }
@@ -304,6 +328,36 @@ impl<'a> Reader<'a> {
         if let Some(href) = href {
             let nofollow = tag.value("rel").is_some_and(|rel| is_related(&decode_value(rel), &["nofollow"]));
             self.links.add(href, nofollow);
+            if tag.name == Name::A && self.skip.is_none() {
+                self.link_from.get_or_insert(self.text.len());
+            }
+        }
+    }
+
+    fn close_link(&mut self) {
+        if let Some(from) = self.link_from.take() {
+            self.html.link_text_bytes += self.text.len() - from;
+        }
+    }
+
+    fn embedded(&mut self, tag: &Tag<'_, 'a>) {
+        let (source, set) = match tag.name {
+            Name::Img | Name::Source => ("src", Some("srcset")),
+            Name::Audio | Name::Embed | Name::Track => ("src", None),
+            Name::Video => ("src", Some("poster")),
+            Name::Object => ("data", None),
+            _ => return,
+        };
+        if let Some(source) = tag.value(source) {
+            self.links.add(source, false);
+        }
+        match set.and_then(|set| tag.value(set)) {
+            Some(poster) if tag.name == Name::Video => self.links.add(poster, false),
+            Some(set) => {
+                let set = decode_value(set);
+                links::of_srcset(&set).for_each(|candidate| self.links.add_decoded(candidate, false));
+            }
+            None => {}
         }
     }
 
@@ -395,143 +449,4 @@ fn language_of(source: &str) -> Option<String> {
         && language.len() <= LANGUAGE_BYTES_MAX
         && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     is_tag.then(|| language.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hrefs(source: &str) -> Vec<String> {
-        whole(source, Syntax::Html).links.iter().map(|link| link.href.to_owned()).collect()
-    }
-
-    #[test]
-    fn links_to_pages_are_told_from_links_to_parts_of_them() {
-        let source = "<link rel=stylesheet href=s.css><link rel='shortcut icon' href=i.ico><link rel=preload href=p>\
-            <link rel='alternate stylesheet' href=t.css><link rel=alternate type=application/rss+xml href=feed>\
-            <link rel=Canonical href=c><link rel=canonical href=d><link rel=next href=n><link rel='x prev' href=p>\
-            <link rel=alternate hreflang=de type=text/html href=de><link rel=alternate href=m><link href=l>\
-            <img src=i><script src=s></script><form action=f></form><q cite=q></q>\
-            <frameset><frame src=g></frameset><iframe src=h></iframe><area href=k><a name=x>";
-        assert_eq!(hrefs(source), ["c", "d", "n", "p", "de", "m", "g", "h", "k"]);
-        assert_eq!(whole(source, Syntax::Html).canonical.as_deref(), Some("c"));
-    }
-
-    #[test]
-    fn a_document_tells_about_itself() {
-        let html = whole(
-            "<html lang=' de-AT '><meta name=' Author ' content='A&amp;B'><meta content=x property='OG:Title'>\
-            <meta name=empty content=' '><meta name=none><meta http-equiv=content-language content=fr>\
-            <meta http-equiv=REFRESH content=7><meta http-equiv=refresh content='3; url=&quot;n.html&quot;'>",
-            Syntax::Html,
-        );
-        let metas: Vec<(&str, &str)> =
-            html.metas.iter().map(|meta| (meta.name.as_str(), meta.content.as_str())).collect();
-        assert_eq!(metas, [("author", "A&B"), ("og:title", "x")]);
-        assert_eq!(html.language.as_deref(), Some("de-AT"));
-        assert_eq!(html.refresh, Some(Refresh { delay_s: 3, href: "n.html".to_owned() }));
-
-        let html = whole("<html lang='{{lang}}'><meta http-equiv=content-language content=fr>", Syntax::Html);
-        assert_eq!(html.language.as_deref(), Some("fr"));
-    }
-
-    #[test]
-    fn xhtml_closes_its_elements_as_xml_does() {
-        let source = "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml' xml:lang='en'><head><title>T &amp; t</title>\
-            <script src='s'/><style><![CDATA[ a > b ]]></style></head><body><div hidden='hidden'/><p>x<![CDATA[ < y]]></p>\
-            <textarea/><a href='a'>z</a></body></html>";
-        let html = whole(source, Syntax::Xhtml);
-        assert_eq!((html.title.as_deref(), html.language.as_deref()), (Some("T & t"), Some("en")));
-        assert_eq!(html.text, "x < y\nz");
-        assert_eq!(html.links.len(), 1);
-    }
-
-    #[test]
-    fn what_a_page_can_make_long_is_cut() {
-        let long = "ä".repeat(META_BYTES_MAX);
-        let metas = "<meta name=a content=b>".repeat(METAS_MAX + 1);
-        let html = whole(&format!("<meta name=x content={long}>{metas}<title>{long}"), Syntax::Html);
-        assert_eq!(html.title.map(|title| title.len()), Some(TITLE_BYTES_MAX));
-        assert_eq!(html.metas.len(), METAS_MAX);
-        assert_eq!(html.metas[0].content.len(), META_BYTES_MAX);
-    }
-
-    /// Openings that search for what never comes: each repeated must be looked through a few times at most.
-    #[test]
-    fn no_document_is_searched_again_and_again() {
-        const BYTES: usize = 20_000;
-        for opening in [
-            "<",
-            "<a",
-            "<a ",
-            "<a b=",
-            "<a b=\"",
-            "<a b='",
-            "</",
-            "</a ",
-            "<!",
-            "<!--",
-            "<!-- ",
-            "--",
-            "<!-->",
-            "<?",
-            "<![CDATA[",
-            "<svg><![CDATA[",
-            "<svg>",
-            "<svg><desc>",
-            "<math><mi>",
-            "<title>",
-            "</title",
-            "<title></title>",
-            "<textarea>",
-            "<style>",
-            "<script>",
-            "<script><!--",
-            "<script><!--<script>",
-            "<script><!---->",
-            "</script",
-            "<!--<script>",
-            "<plaintext>",
-            "<template>",
-            "<div hidden>",
-            "<p hidden>",
-            "<select>",
-            "&",
-            "&#",
-            "&#x",
-            "&amp",
-            "&CounterClockwiseContourIntegra",
-            "<a href=&>",
-            "<meta content=",
-            "\0",
-            "<a a a a a a a a ",
-            "<x ",
-            "\u{C2}",
-        ] {
-            for lead in [
-                "",
-                "<script>",
-                "<script><!--",
-                "<script><!--<script>",
-                "<svg>",
-                "<title>",
-                "<a href='",
-                "<div hidden>",
-            ] {
-                let source = format!("{lead}{}", opening.repeat(BYTES / opening.len()));
-                for syntax in [Syntax::Html, Syntax::Xhtml] {
-                    let mut tokens = Tokens::new(&source, syntax);
-                    let mut steps = 0;
-                    while tokens.next().is_some() {
-                        steps += 1;
-                    }
-                    let searched = tokens.bytes_searched;
-                    assert!(searched <= 3 * source.len() + 100, "{lead}{opening}: {searched} bytes searched");
-                    assert!(steps <= source.len(), "{lead}{opening}: {steps} tokens");
-                    let html = whole(&source, syntax);
-                    assert!(html.text.len() + html.links.len() <= 2 * source.len(), "{lead}{opening}");
-                }
-            }
-        }
-    }
 }

@@ -8,14 +8,10 @@
 //! Owns nothing of the session but a count: the cookies are the client's. What is typed goes to the hosts of the start
 //! pages alone, or to a host that the configuration names in `FormUrlRegex`.
 
-mod selector;
-
-pub use selector::Selector;
-
 use super::scope::{BadRegex, Filter};
 use super::{charset, html};
 use crate::client::{Client, ClientError, Conditions, Home, Response, Secret};
-use crate::crawl::html::{Control, ControlKind, Form, Method};
+use crate::crawl::html::{Control, ControlKind, Form, Method, Selector};
 use crate::stop::{StopFlag, Stopped};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use parking_lot::Mutex;
@@ -180,7 +176,8 @@ impl Login {
     fn find(&self, page: &Url, response: &Response, stop: &StopFlag) -> Result<Option<Met>, Stopped> {
         let decoded = charset::decode(&response.body, response.headers.get("content-type"));
         let forms = html::forms(&decoded.text, stop)?;
-        let has = |form: &Form, selector: &Selector| form.controls.iter().any(|control| selector.matches(control));
+        let has =
+            |form: &Form, selector: &Selector| form.controls.iter().any(|control| selector.matches_alone(control));
         let form = forms.into_iter().find(|form| {
             self.inputs.iter().map(|(selector, _)| selector).chain(&self.submit).all(|selector| has(form, selector))
         });
@@ -240,12 +237,12 @@ impl Login {
         let encode: &dyn Fn(&str) -> Cow<'_, [u8]> = &|text| Cow::Owned(encoding.encode(text).0.into_owned());
         let is_button = |control: &&Control| control.kind == ControlKind::Submit;
         let button = match &self.submit {
-            Some(selector) => form.controls.iter().filter(is_button).find(|control| selector.matches(control)),
+            Some(selector) => form.controls.iter().filter(is_button).find(|control| selector.matches_alone(*control)),
             None => form.controls.iter().find(is_button),
         };
         let mut typed = vec![None; form.controls.len()];
         for (selector, value) in &self.inputs {
-            if let Some(place) = form.controls.iter().position(|control| selector.matches(control)) {
+            if let Some(place) = form.controls.iter().position(|control| selector.matches_alone(control)) {
                 typed[place] = Some(value.reveal());
             }
         }

@@ -7,7 +7,7 @@ mod wishes;
 
 pub use media::Kind;
 
-use super::html::{self, Html, Links, Meta, Refresh, Syntax};
+use super::html::{self, Follows, Html, Links, Meta, Refresh, Syntax};
 use super::shape::{Shaped, Shaping};
 use super::{charset, robots};
 use crate::stop::{StopFlag, Stopped};
@@ -29,6 +29,9 @@ pub struct Page {
     pub text: String,
     /// Names out of [`FIELDS`], in upper case, and values. A name may be repeated.
     pub fields: Vec<(String, String)>,
+    /// Bytes of the whole page's text, and how many of them are of links.
+    pub text_bytes: usize,
+    pub link_text_bytes: usize,
     /// Not joined; relative to `base`, which is relative to the page's URL.
     pub links: Links,
     pub base: Option<String>,
@@ -42,6 +45,10 @@ pub struct Page {
     pub expires_at: Option<Moment>,
     /// Not joined.
     pub canonical: Option<String>,
+    /// What stands where the task says that the page's date is.
+    pub date_text: Option<String>,
+    /// The page's date, if the task says where it is.
+    pub dated_at: Option<Moment>,
     /// What is delivered of its markup, if anything is; in UTF-8.
     pub markup: Option<String>,
     /// Of what is delivered; equal for two visits if nothing that matters has changed.
@@ -94,12 +101,13 @@ pub struct How<'a> {
     pub asked_at: Moment,
     /// `FollowRobotProtocol`; without it the page's wishes about robots are not looked at.
     pub obeys_robots: bool,
+    pub follows: Follows,
     pub shaping: &'a Shaping,
 }
 
 /// Reads a page.
 pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopped> {
-    let How { agent, asked_at, obeys_robots, shaping } = how;
+    let How { agent, asked_at, obeys_robots, follows, shaping } = how;
     let Sent { body, content_type, robots_headers } = sent;
     let media_type = content_type.and_then(media::of_header).unwrap_or_else(|| media::of_body(body).to_owned());
     let kind = Kind::of(&media_type);
@@ -114,6 +122,8 @@ pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopp
         title: None,
         text: String::new(),
         fields: Vec::new(),
+        text_bytes: 0,
+        link_text_bytes: 0,
         links: Links::default(),
         base: None,
         refresh: None,
@@ -121,6 +131,8 @@ pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopp
         nofollow: false,
         expires_at: None,
         canonical: None,
+        date_text: None,
+        dated_at: None,
         markup: None,
         hash: [0; 16],
     };
@@ -134,7 +146,7 @@ pub fn read(sent: Sent<'_>, how: How<'_>, stop: &StopFlag) -> Result<Page, Stopp
             Kind::Html => {
                 let is_xml = page.media_type == "application/xhtml+xml";
                 let syntax = if is_xml { Syntax::Xhtml } else { Syntax::Html };
-                let html = html::read(&decoded.text, syntax, stop)?;
+                let html = html::read(&decoded.text, syntax, follows, stop)?;
                 (language, metas) = (html.language.clone(), page.take_html(html));
                 shaped = shaping.shape(&decoded.text, syntax, stop)?;
             }
@@ -166,6 +178,7 @@ impl Page {
     /// Takes over what the HTML pass found, and hands back what has yet to be judged.
     fn take_html(&mut self, html: Html) -> Vec<Meta> {
         self.title = html.title;
+        (self.text_bytes, self.link_text_bytes) = (html.text.len(), html.link_text_bytes);
         self.text = html.text;
         self.links = html.links;
         self.base = html.base;
@@ -178,6 +191,7 @@ impl Page {
         self.text = shaped.text.unwrap_or_else(|| std::mem::take(&mut self.text));
         self.fields.extend(shaped.fields);
         self.markup = shaped.markup;
+        self.date_text = shaped.date;
     }
 
     fn set_fields(&mut self, body_bytes: usize, language: Option<String>, metas: Vec<Meta>) {
@@ -265,7 +279,8 @@ mod tests {
         agent: &str,
         obeys_robots: bool,
     ) -> Page {
-        let how = How { agent, asked_at: Moment::now(), obeys_robots, shaping: &Shaping::default() };
+        let how =
+            How { agent, asked_at: Moment::now(), obeys_robots, follows: Follows::Pages, shaping: &Shaping::default() };
         let robots_headers: Vec<&str> = robots_header.into_iter().collect();
         read(Sent { body, content_type, robots_headers: &robots_headers }, how, &StopFlag::new())
             .expect("nobody sets the flag")

@@ -126,6 +126,17 @@ impl Robots {
     pub fn sitemaps(&self) -> &[String] {
         &self.sitemaps
     }
+
+    /// The same, which are not held any longer.
+    pub fn take_sitemaps(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sitemaps)
+    }
+
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let texts = self.rules.iter().map(|rule| rule.pattern.text.len()).chain(self.sitemaps.iter().map(String::len));
+        texts.sum::<usize>() + self.rules.len() * size_of::<Rule>()
+    }
 }
 
 /// What has been read so far.

@@ -1,10 +1,13 @@
 //! The loop of a crawl: what is visited next, and what a visit means for the index.
 
+mod hosts;
+mod meeting;
 mod sitemaps;
 
 use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row};
-use super::frontier::{Frontier, Next, Rules, Skip, Visit};
+use super::frontier::{Frontier, Heard, Manners, Next, Skip, Visit};
 use super::pace::Pace;
+use super::trap::Patterns;
 use super::visitor::{self, Done, Errand, Failure, LINKS_BETWEEN_LOOKS, Moved, Outcome, Reading};
 use super::{Change, Delivery, Entries, LinkGuard, Settings, Verdict};
 use crate::action::TaskCounts;
@@ -12,8 +15,8 @@ use crate::client::Client;
 use crate::log::ActionIdScope;
 use crate::pause::PauseGate;
 use crate::stop::{StopFlag, Stopped};
-use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use meeting::Way;
 use sitemaps::SitemapQueue;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,8 +32,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const BATCH_AGE: Duration = Duration::from_secs(1);
 /// Pages that wait for a second visit at once; beyond it a failure is final.
 const RETRIES_MAX: usize = 10_000;
-/// Hosts that one crawl gets to know; links to further ones are passed over.
-const HOSTS_MAX: usize = 100_000;
+/// Hosts whose waits are told at the end of a run.
+const WAITS_TOLD_MAX: usize = 20;
 /// Cycles in a row after which a page that fails is no longer thought to hide others.
 const DOUBT_CYCLES: u32 = 3;
 /// A visitor's deepest recursion is none of ours: regular expressions and TLS are what it has room for.
@@ -114,9 +117,16 @@ pub fn crawl(
             pause,
             datastore,
             deliver,
-            frontier: Frontier::new(settings.page_delay),
+            frontier: Frontier::new(Manners {
+                delay: settings.page_delay,
+                connections_max: settings.host_connections_max,
+                pause: settings.retry_delay,
+                asks_robots: settings.follow_robots,
+            }),
             starts: Starts::default(),
             sitemaps: SitemapQueue::default(),
+            patterns: Patterns::new(settings.pattern_pages_max),
+            circles: HashSet::new(),
             pace: Pace::new(settings.limits, Instant::now()),
             batch: Batch::new(Instant::now()),
             in_flight: 0,
@@ -124,6 +134,9 @@ pub fn crawl(
             ingested: 0,
         };
         let ended = run.begin(begun).and_then(|()| run.walk(&errands, &done)).and_then(|ended| run.end(ended));
+        for line in run.frontier.waits(WAITS_TOLD_MAX) {
+            log::info!(target: LOG, "{}: {line}", counts.task);
+        }
         match ended {
             // What is not delivered or not committed is rolled back: it waits again.
             Err(CrawlError::Datastore(_) | CrawlError::Deliver(_)) => ended,
@@ -142,6 +155,9 @@ struct Run<'a, 'd> {
     frontier: Frontier,
     starts: Starts,
     sitemaps: SitemapQueue,
+    patterns: Patterns,
+    /// Sites of which it was told that paths go in circles there.
+    circles: HashSet<String>,
     pace: Pace,
     batch: Batch,
     in_flight: usize,
@@ -189,6 +205,7 @@ enum Idle {
 impl Run<'_, '_> {
     fn begin(&mut self, begun: Begun) -> Result<(), CrawlError> {
         let now = Instant::now();
+        self.count_patterns()?;
         if begun == Begun::Continued {
             let sites = self.datastore.waiting_sites()?;
             let waiting: u64 = sites.iter().map(|(_, waiting)| waiting).sum();
@@ -233,12 +250,9 @@ impl Run<'_, '_> {
     fn begin_with(&mut self, pages: &[Url]) -> Result<(), CrawlError> {
         self.starts.reached = true;
         for page in pages {
-            let id = self.datastore.ids().of(page.as_str());
-            if self.settings.scope.visits(page).is_ok()
-                && self.has_host_room(page.as_str())
-                && self.datastore.meet(id, page.as_str(), 0, 0, None)? != Met::Known
-            {
-                self.enqueue(id, page.as_str())?;
+            if self.settings.scope.visits(page).is_ok() {
+                let id = self.datastore.ids().of(page.as_str());
+                self.meet(Way { id, url: page.as_str(), depth: 0, hops: 0, from: None })?;
             }
         }
         Ok(())
@@ -299,15 +313,23 @@ impl Run<'_, '_> {
             if self.in_flight >= self.in_flight_max.min(left) {
                 return Ok(Idle::Busy);
             }
-            if let Some(errand) = self.sitemaps.next() {
-                errands.send(errand).expect("visitors outlive the loop");
-                self.in_flight += 1;
-                continue;
+            // A sitemap whose host is not due yet keeps no page waiting.
+            let mut sitemap_at = None;
+            if let Some(url) = self.sitemaps.first() {
+                match self.frontier.take_turn(url, now) {
+                    Ok(host) => {
+                        let errand = self.sitemaps.fetch(host).expect("it is the first of the queue");
+                        errands.send(errand).expect("visitors outlive the loop");
+                        self.in_flight += 1;
+                        continue;
+                    }
+                    Err(due_at) => sitemap_at = due_at,
+                }
             }
             self.refill()?;
             let errand = match self.frontier.next(Instant::now()) {
                 Next::Visit(visit) => Errand::Page(visit),
-                Next::AskRobots(site) => Errand::Robots(site, self.frontier.origin(site).to_owned()),
+                Next::AskRobots(site, url) => Errand::Robots(site, url),
                 Next::Skip(visit, skip) => {
                     self.settle_skipped(&visit, &skip)?;
                     if self.batch.is_due(Instant::now()) {
@@ -316,8 +338,8 @@ impl Run<'_, '_> {
                     self.stop.check()?;
                     continue;
                 }
-                Next::Wait(at) => return Ok(Idle::Until(at)),
-                Next::Empty => return Ok(Idle::Over),
+                Next::Wait(at) => return Ok(Idle::Until(sitemap_at.map_or(at, |sitemap_at| at.min(sitemap_at)))),
+                Next::Empty => return Ok(sitemap_at.map_or(Idle::Over, Idle::Until)),
             };
             errands.send(errand).expect("visitors outlive the loop");
             self.in_flight += 1;
@@ -332,74 +354,57 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    fn enqueue(&mut self, id: PageId, url: &str) -> Result<(), CrawlError> {
-        self.counts.waiting.fetch_add(1, Relaxed);
-        let site = self.frontier.site(crate::url::origin_of(url), Instant::now());
-        if self.frontier.has_room(site) {
-            if let Some(page) = self.datastore.waiting_page(id)? {
-                self.frontier.push(site, page);
-            }
-        } else {
-            self.frontier.park(site);
-        }
-        Ok(())
-    }
-
     fn settle(&mut self, done: Done) -> Result<(), CrawlError> {
         self.in_flight -= 1;
         let (visit, outcome) = match done {
-            Done::Robots(site, rules) => {
-                if let Rules::Unreachable(why) = &rules {
-                    let origin = self.frontier.origin(site);
-                    log::warn!(target: LOG, "{}: {origin}/robots.txt cannot be had: {why}", self.counts.task);
-                }
-                if let Rules::Robots(robots) = &rules {
-                    let origin = self.frontier.origin(site).to_owned();
-                    self.want_sitemaps_of(&origin, robots.sitemaps());
-                }
-                self.frontier.know_robots(site, rules, Instant::now());
+            Done::Robots(site, answer) => {
+                self.settle_robots(site, answer);
                 return Ok(());
             }
-            Done::Sitemap(wanted, sitemap) => return self.settle_sitemap(&wanted, sitemap),
+            Done::Sitemap(wanted, host, sitemap) => {
+                self.frontier.came_back(host, Instant::now());
+                return self.settle_sitemap(&wanted, sitemap);
+            }
             Done::Page(visit, outcome) => (visit, outcome),
         };
+        let now = Instant::now();
+        self.frontier.came_back(self.frontier.host(visit.site), now);
         let id = visit.page.id;
-        let outcome = match outcome {
+        match outcome {
             // The flag is set: the loop ends, and the page waits on.
             Outcome::Stopped => return Ok(()),
             Outcome::Failed(failure) => {
-                let unreachable = failure.unreachable.then_some(failure.why.as_str());
-                self.frontier.answered(visit.site, unreachable);
-                match self.retry(*visit, &failure) {
-                    Some(visit) => return self.settle_failed(id, visit.url.as_str(), &failure.why),
-                    None => return Ok(()),
-                }
+                self.hear_failure(visit.site, &failure);
+                return match self.retry(*visit, &failure) {
+                    Some(visit) => self.settle_failed(id, visit.url.as_str(), &failure.why),
+                    None => Ok(()),
+                };
             }
-            outcome => outcome,
+            _ => self.frontier.hear(visit.site, &Heard::Answer, now),
         };
-        self.frontier.answered(visit.site, None);
         match outcome {
             Outcome::Read(reading) => self.settle_read(&visit, *reading),
-            Outcome::NotModified => self.settle_unchanged(id, visit.url.as_str()),
+            Outcome::NotModified => self.settle_unchanged(id),
             Outcome::Moved(target) => self.settle_moved(&visit, target),
             Outcome::Gone(status) => self.settle_gone(id, visit.url.as_str(), &format!("HTTP status {status}")),
+            Outcome::CookieCheck => {
+                self.frontier.retry(Visit { is_cookie_check: true, ..*visit }, now);
+                Ok(())
+            }
             Outcome::Failed(_) | Outcome::Stopped => Ok(()),
         }
     }
 
     /// Has the page visited once more; gives it back if it has had its chances.
     fn retry(&mut self, visit: Visit, failure: &Failure) -> Option<Visit> {
-        let now = Instant::now();
-        if let Some(wait) = failure.retry_after {
-            self.frontier.back_off(visit.site, now + wait);
-        }
         let chances_left = visit.tries < self.settings.retries_max && self.frontier.retrying() < RETRIES_MAX;
         if !(failure.transient && chances_left) {
             return Some(visit);
         }
         log::debug!(target: LOG, "{}: {} again later: {}", self.counts.task, visit.url, failure.why);
         let pause = self.settings.retry_delay * 2_u32.pow(visit.tries.min(10));
-        self.frontier.retry(visit, now + pause.max(failure.retry_after.unwrap_or_default()));
+        let at = Instant::now() + pause.max(failure.retry_after.unwrap_or_default());
+        self.frontier.retry(Visit { tries: visit.tries + 1, ..visit }, at);
         None
     }
 
@@ -417,6 +422,9 @@ impl Run<'_, '_> {
         let row = self.datastore.row(id)?;
         self.pace.spend(reading.body_bytes);
         self.starts.reached |= self.starts.ids.contains(&id);
+        if let Some(circular) = &reading.circular {
+            self.tell_circle(circular);
+        }
         if row.failures < DOUBT_CYCLES
             && let Some(why) = self.lost_links(&row, &reading)
         {
@@ -430,11 +438,8 @@ impl Run<'_, '_> {
                 self.stop.check()?;
             }
             links.push(*link);
-            if follows
-                && self.has_host_room(link_url)
-                && self.datastore.meet(*link, link_url, row.depth + 1, 0, Some(id))? != Met::Known
-            {
-                self.enqueue(*link, link_url)?;
+            if follows {
+                self.meet(Way { id: *link, url: link_url, depth: row.depth + 1, hops: 0, from: Some(id) })?;
             }
         }
         let found = Found {
@@ -482,17 +487,13 @@ impl Run<'_, '_> {
         })
     }
 
-    /// A page that has not changed may still have come to its `unavailable_after`.
-    fn settle_unchanged(&mut self, id: PageId, url: &str) -> Result<(), CrawlError> {
+    fn settle_unchanged(&mut self, id: PageId) -> Result<(), CrawlError> {
         let row = self.datastore.row(id)?;
         self.starts.reached |= self.starts.ids.contains(&id);
         self.meet_links(id, &row)?;
         self.datastore.settle_unchanged(id)?;
         self.count_settled();
-        if row.delivered && row.expires_at.is_some_and(|expires_at| expires_at <= Moment::now()) {
-            self.datastore.set_delivered(id, false)?;
-            self.add(id, Change::Delete { url: url.to_owned() });
-        } else if row.delivered {
+        if row.delivered {
             self.counts.unchanged.fetch_add(1, Relaxed);
         }
         Ok(())
@@ -512,9 +513,7 @@ impl Run<'_, '_> {
                     self.starts.reached |= link != id && self.datastore.is_settled(link)?;
                 }
                 let hops = visit.page.hops + 1;
-                if self.datastore.meet(link, &link_url, before.depth, hops, Some(id))? != Met::Known {
-                    self.enqueue(link, &link_url)?;
-                }
+                self.meet(Way { id: link, url: &link_url, depth: before.depth, hops, from: Some(id) })?;
                 Ok(link)
             }
             Err(why) => Err(why),
@@ -581,29 +580,6 @@ impl Run<'_, '_> {
 
     fn follows(&self, depth: u32) -> bool {
         self.settings.depth_max.is_none_or(|depth_max| depth < depth_max)
-    }
-
-    /// `false` for a link to one more host than a crawl gets to know.
-    fn has_host_room(&self, url: &str) -> bool {
-        self.frontier.hosts() < HOSTS_MAX || self.frontier.knows(crate::url::origin_of(url))
-    }
-
-    /// Follows the links that a page had when it was last read: before it is settled, since a stop may come in between.
-    fn meet_links(&mut self, id: PageId, row: &Row) -> Result<(), CrawlError> {
-        if !self.follows(row.depth) {
-            return Ok(());
-        }
-        for (number, link) in row.links.iter().enumerate() {
-            if number % LINKS_BETWEEN_LOOKS == 0 {
-                self.stop.check()?;
-            }
-            if self.datastore.meet_again(*link, row.depth + 1, id)? != Met::Known
-                && let Some(page) = self.datastore.waiting_page(*link)?
-            {
-                self.enqueue(*link, &page.url)?;
-            }
-        }
-        Ok(())
     }
 
     fn add(&mut self, id: PageId, change: Change) {

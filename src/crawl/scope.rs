@@ -2,6 +2,7 @@
 //!
 //! Pure: knows the task's starts and regular expressions. Knows no depth, no page and no `robots.txt`.
 
+use super::trap;
 use crate::url::same_site;
 use fancy_regex::{Regex, RegexBuilder};
 use parking_lot::Mutex;
@@ -28,6 +29,8 @@ const KEPT_PATTERN_BYTES_MAX: usize = 1024;
 pub struct Settings {
     pub starts: Vec<Url>,
     pub stay_on_site: bool,
+    /// `MaxPathRepeats`: how often a part of a path may stand in a row; 0 is no limit.
+    pub path_repeats_max: usize,
     /// `SpiderUrlMustHaveRegex`: only what matches is visited.
     pub spider_must: Option<String>,
     /// `SpiderUrlCantHaveRegex`: what matches is not visited.
@@ -43,6 +46,7 @@ impl Default for Settings {
         Settings {
             starts: Vec::new(),
             stay_on_site: true,
+            path_repeats_max: trap::REPEATS_DEFAULT,
             spider_must: None,
             spider_cant: None,
             ingest_must: None,
@@ -65,6 +69,10 @@ pub struct BadRegex {
 pub enum OutOfScope {
     #[error("on another site than every start")]
     OtherSite,
+    #[error("its path goes in circles (MaxPathRepeats)")]
+    Circular,
+    #[error("its path has more than {} segments", trap::SEGMENTS_MAX)]
+    TooDeep,
     #[error("does not match SpiderUrlMustHaveRegex")]
     SpiderMust,
     #[error("matches SpiderUrlCantHaveRegex")]
@@ -76,6 +84,7 @@ pub enum OutOfScope {
 pub struct Scope {
     starts: Vec<Url>,
     stay_on_site: bool,
+    path_repeats_max: usize,
     spider_must: Option<Filter>,
     spider_cant: Option<Filter>,
     ingest_must: Option<Filter>,
@@ -91,6 +100,7 @@ impl Scope {
             ingest_cant: Filter::new("UrlCantHaveRegex", settings.ingest_cant)?,
             starts: settings.starts,
             stay_on_site: settings.stay_on_site,
+            path_repeats_max: settings.path_repeats_max,
         })
     }
 
@@ -100,6 +110,12 @@ impl Scope {
         // The cheap question first: this is asked for every link.
         if self.stay_on_site && !self.starts.iter().any(|start| same_site(start, url)) {
             return Err(OutOfScope::OtherSite);
+        }
+        if trap::is_circular(url, self.path_repeats_max) {
+            return Err(OutOfScope::Circular);
+        }
+        if trap::is_too_deep(url) {
+            return Err(OutOfScope::TooDeep);
         }
         if self.spider_must.as_ref().is_some_and(|must| !must.matches(url.as_str())) {
             return Err(OutOfScope::SpiderMust);

@@ -2,8 +2,8 @@
 //!
 //! Pure. Links are always those of the whole page: what is clipped away is a menu more often than not.
 
-use super::html::select::{self, Selector};
-use super::html::{self, Syntax};
+use super::html::{self, Follows, Syntax};
+use super::html::{Selector, select};
 use crate::stop::{StopFlag, Stopped};
 
 /// What a task wants of its pages; the default takes them whole.
@@ -13,6 +13,8 @@ pub struct Shaping {
     pub metadata: Vec<MetadataRule>,
     /// Whether a field holds the text of its element rather than its markup.
     pub metadata_as_text: bool,
+    /// `PageDateSelector`: where the page's date stands.
+    pub date: Option<ElementText>,
     /// Whether a document has its page beside it, as a file, and what is taken out of that.
     pub markup: Option<Markup>,
 }
@@ -29,10 +31,16 @@ pub struct Clipping {
 /// `MetadataSelectorN` and `MetadataFieldNameN`: each element that matches gives the field a value.
 #[derive(Debug)]
 pub struct MetadataRule {
+    pub element: ElementText,
+    pub field: String,
+}
+
+/// What is taken of an element.
+#[derive(Debug)]
+pub struct ElementText {
     pub selector: Selector,
     /// An attribute of the element in place of its content (`selector@attribute`, an extension of our own).
     pub attribute: Option<String>,
-    pub field: String,
 }
 
 /// `IngestAsPlainText=FALSE`: what of the page's markup is left out (`RemoveScripts` and so on).
@@ -49,6 +57,8 @@ pub(super) struct Shaped {
     /// The text of what is left; `None` if nothing is clipped.
     pub(super) text: Option<String>,
     pub(super) fields: Vec<(String, String)>,
+    /// The text of the first element of `date`.
+    pub(super) date: Option<String>,
     /// The markup of what is left.
     pub(super) markup: Option<String>,
 }
@@ -68,10 +78,18 @@ impl Shaping {
             None => None,
         };
         if let Some(clipped) = &clipped {
-            shaped.text = Some(html::read(clipped, syntax, stop)?.text);
+            shaped.text = Some(html::read(clipped, syntax, Follows::Pages, stop)?.text);
         }
         if !self.metadata.is_empty() {
             shaped.fields = self.fields(source, syntax, stop)?;
+        }
+        if let Some(element) = &self.date {
+            let found = select::select(source, syntax, &[&element.selector], stop)?.into_iter().next();
+            shaped.date = match (found, &element.attribute) {
+                (Some(found), Some(attribute)) => html::attribute(&source[found.outer], syntax, attribute),
+                (Some(found), None) => Some(html::read(&source[found.inner], syntax, Follows::Pages, stop)?.text),
+                (None, _) => None,
+            };
         }
         if let Some(markup) = &self.markup {
             let source = clipped.as_deref().unwrap_or(source);
@@ -83,15 +101,15 @@ impl Shaping {
     }
 
     fn fields(&self, source: &str, syntax: Syntax, stop: &StopFlag) -> Result<Vec<(String, String)>, Stopped> {
-        let selectors: Vec<&Selector> = self.metadata.iter().map(|rule| &rule.selector).collect();
+        let selectors: Vec<&Selector> = self.metadata.iter().map(|rule| &rule.element.selector).collect();
         let mut fields = Vec::new();
         for found in select::select(source, syntax, &selectors, stop)?.into_iter().take(FIELDS_MAX) {
             let rule = &self.metadata[found.selector];
-            let value = match &rule.attribute {
+            let value = match &rule.element.attribute {
                 Some(attribute) => html::attribute(&source[found.outer], syntax, attribute),
-                None if self.metadata_as_text => {
-                    Some(html::read(&source[found.inner], syntax, stop)?.text.replace(['\n', '\t'], " "))
-                }
+                None if self.metadata_as_text => Some(
+                    html::read(&source[found.inner], syntax, Follows::Pages, stop)?.text.replace(['\n', '\t'], " "),
+                ),
                 None => Some(source[found.inner].trim().to_owned()),
             };
             if let Some(mut value) = value.filter(|value| !value.is_empty()) {
@@ -119,7 +137,8 @@ mod tests {
     }
 
     fn rule(text: &str, attribute: Option<&str>, field: &str) -> MetadataRule {
-        MetadataRule { selector: selector(text), attribute: attribute.map(str::to_owned), field: field.to_owned() }
+        let element = ElementText { selector: selector(text), attribute: attribute.map(str::to_owned) };
+        MetadataRule { element, field: field.to_owned() }
     }
 
     #[test]

@@ -7,12 +7,13 @@ use super::datastore::PageIds;
 use super::frontier::Rules;
 use super::login::Denied;
 use super::page::Page;
-use super::visitor::{self, Failure};
+use super::visitor::{self, Failure, RobotsAnswer};
 use super::{Settings, robots};
 use crate::client::{self, Client, ClientError, Conditions, Response};
 use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use url::Url;
 
@@ -84,11 +85,15 @@ impl<'a> Singles<'a> {
     /// One request, and further ones if it failed for a passing reason.
     fn get(&mut self, url: &Url) -> Result<Response, SingleError> {
         self.ask_robots(url)?;
-        let mut tries = 0;
+        let (mut tries, mut is_cookie_check) = (0, false);
         loop {
             self.wait_for_turn(url)?;
             let fetched = visitor::fetch(self.settings, &self.client, self.stop, url, &Conditions::default());
             let failure = match fetched {
+                Ok(response) if !is_cookie_check && visitor::is_cookie_check(url, &response) => {
+                    is_cookie_check = true;
+                    continue;
+                }
                 Ok(response) => {
                     let failure = visitor::refused(&response);
                     if !failure.transient {
@@ -112,8 +117,7 @@ impl<'a> Singles<'a> {
     fn ask_robots(&mut self, url: &Url) -> Result<(), SingleError> {
         let origin = crate::url::origin(url);
         if !self.rules.contains_key(origin) {
-            let rules = visitor::ask_robots(self.settings, &self.client, self.stop, origin);
-            self.stop.check()?;
+            let rules = if self.settings.follow_robots { self.find_rules(origin)? } else { Rules::None };
             self.rules.insert(origin.to_owned(), rules);
         }
         match self.rules.get(origin) {
@@ -122,6 +126,33 @@ impl<'a> Singles<'a> {
             }
             Some(Rules::Unreachable(why)) => Err(SingleError::Failed(format!("robots.txt cannot be had: {why}"))),
             _ => Ok(()),
+        }
+    }
+
+    /// The rules of `origin`, wherever its robots.txt is redirected to.
+    fn find_rules(&mut self, origin: &str) -> Result<Rules, Stopped> {
+        let mut url = format!("{origin}/robots.txt");
+        let (mut hops, mut tries) = (0, 0);
+        loop {
+            if let Ok(url) = Url::parse(&url) {
+                self.wait_for_turn(&url)?;
+            }
+            let answer = visitor::ask_robots(self.settings, &self.client, &url);
+            self.stop.check()?;
+            match answer {
+                RobotsAnswer::Rules(rules) => return Ok(Rules::Robots(Arc::new(rules))),
+                RobotsAnswer::Moved(target) if hops < robots::REDIRECTS_MAX => {
+                    hops += 1;
+                    url = target.into();
+                }
+                RobotsAnswer::AllowAll | RobotsAnswer::Moved(_) => return Ok(Rules::None),
+                RobotsAnswer::Failed(failure) if failure.transient && tries < self.settings.retries_max => {
+                    let pause = self.settings.retry_delay * 2_u32.pow(tries.min(10));
+                    self.stop.sleep(pause.max(failure.retry_after.unwrap_or_default()))?;
+                    tries += 1;
+                }
+                RobotsAnswer::Failed(failure) => return Ok(Rules::Unreachable(Arc::from(failure.why))),
+            }
         }
     }
 

@@ -4,18 +4,19 @@
 //! datastore, and end when the loop drops its end of the channel.
 
 use super::datastore::{PageId, PageIds};
-use super::frontier::{Rules, SiteId, Visit};
+use super::datefilter::Judgement;
+use super::frontier::{HostId, SiteId, Visit};
 use super::login::Denied;
 use super::page::{self, Page};
+use super::robots::{self, Robots};
 use super::sitemap::{self, SITEMAP_BYTES_MAX, Sitemap};
-use super::{Settings, robots, scope};
+use super::{Settings, scope};
 use crate::client::{Client, ClientError, Conditions, Response};
 use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use url::Url;
 
@@ -30,22 +31,32 @@ pub(super) const LINKS_BETWEEN_LOOKS: usize = 256;
 /// What the loop asks of a visitor.
 pub(super) enum Errand {
     Page(Box<Visit>),
-    /// The robots.txt of this origin.
+    /// The robots.txt of a site, and where it is.
     Robots(SiteId, String),
-    Sitemap(Wanted),
+    Sitemap(Wanted, HostId),
 }
 
-/// A sitemap, and how many indexes led to it.
+/// A sitemap, how many indexes led to it, and how many redirects.
 pub(super) struct Wanted {
     pub(super) url: Url,
     pub(super) level: u32,
+    pub(super) hops: usize,
 }
 
 /// What a visitor brings back.
 pub(super) enum Done {
     Page(Box<Visit>, Outcome),
-    Robots(SiteId, Rules),
-    Sitemap(Wanted, Result<Sitemap, SitemapFailure>),
+    Robots(SiteId, RobotsAnswer),
+    Sitemap(Wanted, HostId, Result<Sitemap, SitemapFailure>),
+}
+
+/// What came of a request for a robots.txt.
+pub(super) enum RobotsAnswer {
+    Rules(Robots),
+    /// There are none, or they are not to be had and that does not matter.
+    AllowAll,
+    Moved(Url),
+    Failed(Failure),
 }
 
 /// Why a sitemap could not be had.
@@ -55,6 +66,8 @@ pub(super) enum SitemapFailure {
     Stopped,
     #[error("HTTP status {0}")]
     Gone(u16),
+    #[error("it is at {0}")]
+    Moved(Url),
     #[error("{0}")]
     Other(String),
 }
@@ -64,6 +77,8 @@ pub(super) enum Outcome {
     Read(Box<Reading>),
     NotModified,
     Moved(Moved),
+    /// It redirects to itself with a cookie: so servers find out whether cookies come back.
+    CookieCheck,
     /// 404 or 410.
     Gone(u16),
     Failed(Failure),
@@ -83,6 +98,8 @@ pub(super) struct Reading {
     pub(super) page: Page,
     /// In scope, each once, in the order of the page.
     pub(super) links: Vec<(PageId, String)>,
+    /// A link whose path goes in circles, which is not among them.
+    pub(super) circular: Option<String>,
     pub(super) conditions: Conditions,
     /// Whether it becomes a document, as far as URL and robots meta say.
     pub(super) ingests: bool,
@@ -99,8 +116,19 @@ pub(super) struct Failure {
     pub(super) transient: bool,
     /// The server asks to be left alone for this long.
     pub(super) retry_after: Option<Duration>,
+    /// What it says about the whole server, if it does.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// Why a server may fail to answer other requests, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
     /// No answer came at all.
-    pub(super) unreachable: bool,
+    Unreachable,
+    /// 429: too many requests.
+    TooMany,
+    /// 502, 503, 504.
+    Unavailable,
 }
 
 /// One visitor's life. `ids` belong to the datastore of the loop.
@@ -122,14 +150,15 @@ pub(super) fn visit_all(
                 });
                 Done::Page(visit, outcome)
             }
-            Errand::Robots(site, origin) => {
-                let rules = catch_unwind(AssertUnwindSafe(|| ask_robots(settings, client, stop, &origin)));
-                Done::Robots(site, rules.unwrap_or_else(|_| Rules::Unreachable(Arc::from("internal error"))))
+            Errand::Robots(site, url) => {
+                let answer = catch_unwind(AssertUnwindSafe(|| ask_robots(settings, client, &url)));
+                let panicked = |_| RobotsAnswer::Failed(Failure::lasting("internal error"));
+                Done::Robots(site, answer.unwrap_or_else(panicked))
             }
-            Errand::Sitemap(wanted) => {
+            Errand::Sitemap(wanted, host) => {
                 let sitemap = catch_unwind(AssertUnwindSafe(|| ask_sitemap(settings, client, stop, &wanted.url)));
                 let panicked = |_| Err(SitemapFailure::Other("internal error".to_owned()));
-                Done::Sitemap(wanted, sitemap.unwrap_or_else(panicked))
+                Done::Sitemap(wanted, host, sitemap.unwrap_or_else(panicked))
             }
         };
         if done.send(answer).is_err() {
@@ -157,6 +186,7 @@ fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageId
             Err(Stopped) => Outcome::Stopped,
         },
         304 if visit.page.conditions != Conditions::default() => Outcome::NotModified,
+        301..=308 if !visit.is_cookie_check && is_cookie_check(&visit.url, &response) => Outcome::CookieCheck,
         status @ (301 | 302 | 303 | 307 | 308) => Outcome::Moved(Moved {
             to: redirect(settings, ids, visit, &response),
             permanent: matches!(status, 301 | 308),
@@ -166,8 +196,7 @@ fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageId
     }
 }
 
-/// Asks for a page, from behind the login form if there is one; and once more if it sets a cookie and redirects to
-/// itself: so servers find out whether cookies come back.
+/// Asks for a page, from behind the login form if there is one.
 pub(super) fn fetch(
     settings: &Settings,
     client: &Client,
@@ -175,26 +204,32 @@ pub(super) fn fetch(
     url: &Url,
     conditions: &Conditions,
 ) -> Result<Response, Denied> {
-    let ask = || match &settings.login {
+    match &settings.login {
         Some(login) => login.get(client, stop, url, conditions),
         None => Ok(client.get(url, conditions)?),
-    };
-    let response = ask()?;
+    }
+}
+
+/// Whether a page sets a cookie and redirects to itself. It is to be asked for once more, with the cookie.
+pub(super) fn is_cookie_check(url: &Url, response: &Response) -> bool {
     let sets_cookie = (300..400).contains(&response.status) && response.headers.get("set-cookie").is_some();
     let to = response.headers.get("location").filter(|_| sets_cookie);
-    if to.and_then(|to| crate::url::join(url, to)).is_some_and(|to| to == *url) {
-        return ask();
-    }
-    Ok(response)
+    to.and_then(|to| crate::url::join(url, to)).is_some_and(|to| to == *url)
 }
 
 /// What a status that brings no page means.
 pub(super) fn refused(response: &Response) -> Failure {
+    let retry_after = response.headers.get("retry-after").and_then(retry_after);
     Failure {
         why: format!("HTTP status {}", response.status),
         transient: is_transient(response.status),
-        retry_after: response.headers.get("retry-after").and_then(retry_after),
-        unreachable: false,
+        retry_after,
+        trouble: match response.status {
+            429 => Some(Trouble::TooMany),
+            502..=504 => Some(Trouble::Unavailable),
+            // What it says of itself, whatever the status.
+            _ => retry_after.map(|_| Trouble::Unavailable),
+        },
     }
 }
 
@@ -217,10 +252,19 @@ pub(super) fn read(
         agent: &settings.client.user_agent,
         asked_at,
         obeys_robots: settings.follow_robots,
+        follows: settings.follows,
         shaping: &settings.shaping,
     };
     let mut page = page::read(sent, how, stop)?;
-    let links = if page.nofollow { Vec::new() } else { links(settings, stop, ids, url, &page)? };
+    let date = settings.dates.find(url, page.date_text.as_deref(), |name| response.headers.get(name));
+    let judgement = settings.dates.judge(date, asked_at);
+    let is_followed = matches!(judgement, Judgement::Admitted { .. }) || settings.dates.follows;
+    page.dated_at = date.map(|date| date.at);
+    if let Judgement::Admitted { until: Some(until) } = judgement {
+        page.expires_at = Some(page.expires_at.map_or(until, |expires_at| expires_at.min(until)));
+    }
+    let Linked { links, circular } =
+        if page.nofollow || !is_followed { Linked::default() } else { links(settings, stop, ids, url, &page)? };
     let canonical = canonical(settings, url, &page);
     add_fields(settings, &mut page, response, canonical.as_ref(), &links);
     let admitted = settings.admission.admits(url, &response.body, &page, canonical.as_ref());
@@ -228,15 +272,20 @@ pub(super) fn read(
         log::debug!(target: "synchronize", "{url} is not ingested: {why}");
     }
     let modified = response.headers.get("last-modified").map(str::to_owned);
-    let conditions = Conditions {
+    let mut conditions = Conditions {
         etag: response.headers.get("etag").map(str::to_owned),
         // A second back: a change in the second of the request is newer than this.
         modified_since: modified.clone().or_else(|| Some(asked_at.minus_seconds(1).http_date().to_string())),
     };
-    let ingests = !page.noindex && admitted.is_ok() && settings.scope.ingests(url);
+    if judgement == Judgement::TooNew {
+        // "Not modified" is not what is to be said once it is old enough.
+        conditions = Conditions::default();
+    }
+    let is_dated_well = matches!(judgement, Judgement::Admitted { .. });
+    let ingests = !page.noindex && is_dated_well && admitted.is_ok() && settings.scope.ingests(url);
     let body_bytes = response.body.len();
     let file = page.markup.take().map(String::into_bytes);
-    Ok(Reading { page, links, conditions, ingests, file, modified, asked_at, body_bytes })
+    Ok(Reading { page, links, circular, conditions, ingests, file, modified, asked_at, body_bytes })
 }
 
 /// The page's canonical form, if the crawl may visit it: one elsewhere says nothing about this site.
@@ -270,21 +319,22 @@ fn add_fields(
     }
 }
 
-fn links(
-    settings: &Settings,
-    stop: &StopFlag,
-    ids: PageIds,
-    url: &Url,
-    page: &Page,
-) -> Result<Vec<(PageId, String)>, Stopped> {
+/// The links of a page that are in scope, each once, and one whose path goes in circles.
+#[derive(Default)]
+struct Linked {
+    links: Vec<(PageId, String)>,
+    circular: Option<String>,
+}
+
+fn links(settings: &Settings, stop: &StopFlag, ids: PageIds, url: &Url, page: &Page) -> Result<Linked, Stopped> {
     let base = &base(url, page);
     let mut seen = HashSet::new();
-    let mut links = Vec::new();
+    let mut linked = Linked::default();
     for (number, link) in page.links.iter().enumerate() {
         if number % LINKS_BETWEEN_LOOKS == 0 {
             stop.check()?;
         }
-        if links.len() >= LINKS_MAX {
+        if linked.links.len() >= LINKS_MAX {
             log::warn!(target: "synchronize", "{url}: links beyond the first {LINKS_MAX} are passed over");
             break;
         }
@@ -295,11 +345,16 @@ fn links(
             continue;
         };
         let id = ids.of(url.as_str());
-        if seen.insert(id) && settings.scope.visits(&url).is_ok() {
-            links.push((id, url.into()));
+        if !seen.insert(id) {
+            continue;
+        }
+        match settings.scope.visits(&url) {
+            Ok(()) => linked.links.push((id, url.into())),
+            Err(scope::OutOfScope::Circular) => linked.circular = linked.circular.or(Some(url.into())),
+            Err(_) => {}
         }
     }
-    Ok(links)
+    Ok(linked)
 }
 
 fn redirect(settings: &Settings, ids: PageIds, visit: &Visit, response: &Response) -> Result<(PageId, String), String> {
@@ -310,45 +365,42 @@ fn redirect(settings: &Settings, ids: PageIds, visit: &Visit, response: &Respons
     Ok((ids.of(target.as_str()), target.into()))
 }
 
-/// Asks for the robots.txt of `origin`, following its redirects.
-pub(super) fn ask_robots(settings: &Settings, client: &Client, stop: &StopFlag, origin: &str) -> Rules {
-    if !settings.follow_robots {
-        return Rules::None;
-    }
-    let url = match Url::parse(&format!("{origin}/robots.txt")) {
+/// Asks once for a robots.txt.
+pub(super) fn ask_robots(settings: &Settings, client: &Client, url: &str) -> RobotsAnswer {
+    let url = match Url::parse(url) {
         Ok(url) => url,
-        Err(error) => return Rules::Unreachable(Arc::from(error.to_string())),
+        Err(error) => return RobotsAnswer::Failed(Failure::lasting(&error.to_string())),
     };
     // One byte more tells a file that is cut from a whole one.
     let client = client.with_body_bytes_max(robots::ROBOTS_BYTES_MAX as u64 + 1);
-    let mut tries = 0;
-    loop {
-        let answer = get_followed(&client, &url).map(|response| (response.status, response.body));
-        let (status, body) = answer.as_ref().map_or((None, &[][..]), |(status, body)| (Some(*status), body));
-        match robots::Verdict::of(status, body, &settings.client.user_agent, settings.on_robots_error) {
-            robots::Verdict::Rules(rules) => return Rules::Robots(Arc::new(rules)),
-            robots::Verdict::AllowAll => return Rules::None,
-            robots::Verdict::Unreachable => {
-                let why = match &answer {
-                    Ok((status, _)) => format!("HTTP status {status}"),
-                    Err(error) => error.to_string(),
-                };
-                // What is refused for good, as an address that is not public, is not asked for again.
-                let is_final = answer.is_err_and(|error| !error.is_transient());
-                if is_final || !waits_for_another_try(settings, stop, &mut tries) {
-                    return Rules::Unreachable(Arc::from(why));
-                }
-            }
-        }
+    let answer = client.get(&url, &Conditions::default());
+    let moved_to = answer.as_ref().ok().and_then(|response| moved_to(&url, response));
+    if let Some(target) = moved_to {
+        return RobotsAnswer::Moved(target);
+    }
+    let (status, body) = answer.as_ref().map_or((None, &[][..]), |answer| (Some(answer.status), &answer.body));
+    match robots::Verdict::of(status, body, &settings.client.user_agent, settings.on_robots_error) {
+        robots::Verdict::Rules(rules) => RobotsAnswer::Rules(rules),
+        robots::Verdict::AllowAll => RobotsAnswer::AllowAll,
+        robots::Verdict::Unreachable => RobotsAnswer::Failed(match &answer {
+            // Whatever it says, it may say something else soon.
+            Ok(response) => Failure { transient: true, ..refused(response) },
+            // What is refused for good, as an address that is not public, is not asked for again.
+            Err(error) => Failure::from(error),
+        }),
     }
 }
 
-/// Asks for a sitemap, following its redirects. It may be larger than any page.
+/// Asks for a sitemap. It may be larger than any page.
 fn ask_sitemap(settings: &Settings, client: &Client, stop: &StopFlag, url: &Url) -> Result<Sitemap, SitemapFailure> {
     let client = client.with_body_bytes_max(SITEMAP_BYTES_MAX as u64);
     let mut tries = 0;
     loop {
-        let why = match get_followed(&client, url) {
+        let answer = client.get(url, &Conditions::default());
+        if let Some(target) = answer.as_ref().ok().and_then(|response| moved_to(url, response)) {
+            return Err(SitemapFailure::Moved(target));
+        }
+        let why = match answer {
             Ok(response) if response.truncated => {
                 return Err(SitemapFailure::Other(sitemap::NotASitemap::TooLarge.to_string()));
             }
@@ -370,20 +422,10 @@ fn ask_sitemap(settings: &Settings, client: &Client, stop: &StopFlag, url: &Url)
     }
 }
 
-/// What is at `url`, or at the place where its redirects end.
-fn get_followed(client: &Client, url: &Url) -> Result<Response, ClientError> {
-    let mut url = url.clone();
-    let mut hops = 0;
-    loop {
-        let response = client.get(&url, &Conditions::default())?;
-        let is_redirect = (300..400).contains(&response.status) && hops < robots::REDIRECTS_MAX;
-        let target = response.headers.get("location").and_then(|location| crate::url::join(&url, location));
-        match target.filter(|_| is_redirect) {
-            Some(target) => url = target,
-            None => return Ok(response),
-        }
-        hops += 1;
-    }
+/// Where a redirect leads.
+fn moved_to(url: &Url, response: &Response) -> Option<Url> {
+    let location = response.headers.get("location").filter(|_| (300..400).contains(&response.status))?;
+    crate::url::join(url, location)
 }
 
 /// Pauses before another try. `false` if there is none to come.
@@ -410,13 +452,14 @@ pub(super) fn retry_after(text: &str) -> Option<Duration> {
 
 impl Failure {
     fn lasting(why: &str) -> Failure {
-        Failure { why: why.to_owned(), transient: false, retry_after: None, unreachable: false }
+        Failure { why: why.to_owned(), transient: false, retry_after: None, trouble: None }
     }
 }
 
 impl From<&ClientError> for Failure {
     fn from(error: &ClientError) -> Failure {
         let transient = error.is_transient();
-        Failure { why: error.to_string(), transient, retry_after: None, unreachable: transient }
+        let trouble = transient.then_some(Trouble::Unreachable);
+        Failure { why: error.to_string(), transient, retry_after: None, trouble }
     }
 }

@@ -16,21 +16,6 @@ pub struct Findings {
 
 /// The parameters of the reference's tasks that have no effect here, by what is not done.
 const UNUSED: &[(&str, &[&str])] = &[
-    ("the share of links in a page's text is not counted", &["MaxLinkPercentagePerPage"]),
-    (
-        "pages are not filtered by their date",
-        &[
-            "DateInUrl",
-            "PageDateSelector",
-            "PageDateHeader",
-            "DateFormats",
-            "MinPageAge",
-            "MaxPageAge",
-            "MinPageDate",
-            "MaxPageDate",
-            "SpiderDateFilteredPages",
-        ],
-    ),
     ("an encrypted key cannot be read; SSLPrivateKey takes one that is not", &["SSLPrivateKeyPassword"]),
     (
         "fields come from MetadataSelector and MetadataFieldName only",

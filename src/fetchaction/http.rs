@@ -8,7 +8,8 @@
 use super::Settings;
 use crate::client::{Cookie, Credentials, ExtraHeader, Home, NoProxy, Proxies, Reach, Secret, Tls};
 use crate::config::{self, BadSetting, Layers};
-use crate::crawl::login::{self, Login, Selector};
+use crate::crawl::html::Selector;
+use crate::crawl::login::{self, Login};
 use std::hash::{Hash as _, Hasher};
 use std::path::Path;
 use url::Url;
@@ -199,12 +200,12 @@ fn login(home: &Home, layers: &Layers<'_>) -> Result<Option<Login>, BadSetting> 
     let mut inputs = Vec::with_capacity(selectors.len());
     for (number, text) in selectors {
         let name = format!("InputSelector{number}");
-        let selector = Selector::parse(&text).ok_or_else(|| layers.bad(&name, SELECTOR))?;
+        let selector = Selector::parse_compound(&text).map_err(|_| layers.bad(&name, SELECTOR))?;
         let value = values.iter().find(|(of, _)| *of == number).map(|(_, value)| value);
         let missing = || layers.bad(&format!("InputValue{number}"), &format!("what is typed where {name} points"));
         inputs.push((selector, Secret::new(value.ok_or_else(missing)?)));
     }
-    let submit = layers.read_with("SubmitSelector", SELECTOR, Selector::parse)?;
+    let submit = layers.read_with("SubmitSelector", SELECTOR, |text| Selector::parse_compound(text).ok())?;
     let settings = login::Settings { url, inputs, submit, home: home.clone() };
     let regex = |bad: crate::crawl::scope::BadRegex| {
         layers.bad(bad.parameter, &format!("a Perl-compatible regular expression ({})", bad.why))

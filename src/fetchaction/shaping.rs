@@ -1,9 +1,10 @@
 //! The parameters of a task that say which part of a page is its document, read into a [`Shaping`].
 
+use super::dates;
 use crate::config::{BadSetting, Layers, csv};
 use crate::crawl::Shaping;
-use crate::crawl::html::select::Selector;
-use crate::crawl::shape::{Clipping, Markup, MetadataRule};
+use crate::crawl::html::Selector;
+use crate::crawl::shape::{Clipping, ElementText, Markup, MetadataRule};
 
 /// Parameters under which a page that has not changed yields another document.
 pub(super) const DECIDES: [&str; 11] = [
@@ -24,6 +25,7 @@ pub(super) fn shaping(layers: &Layers<'_>) -> Result<Shaping, BadSetting> {
     Ok(Shaping {
         clipping: clipping(layers)?,
         metadata: metadata(layers)?,
+        date: dates::date_element(layers)?,
         metadata_as_text: flag(layers, "MetadataSelectorExtractPlainText", false)?,
         markup: if flag(layers, "IngestAsPlainText", true)? { None } else { Some(markup(layers)?) },
     })
@@ -71,12 +73,8 @@ fn metadata(layers: &Layers<'_>) -> Result<Vec<MetadataRule>, BadSetting> {
             return Err(layers.bad("MetadataFieldName", "as many fields as MetadataSelector has selectors"));
         }
         for (part, field) in parts.iter().zip(fields) {
-            let (selectors, attribute) = match part.rsplit_once('@') {
-                Some((selectors, attribute)) => (selectors, Some(attribute.trim().to_owned())),
-                None => (part.as_str(), None),
-            };
-            let selector = selector(layers, "MetadataSelector", selectors)?;
-            rules.push(MetadataRule { selector, attribute, field: field.trim().to_owned() });
+            let element = element_text(layers, "MetadataSelector", part)?;
+            rules.push(MetadataRule { element, field: field.trim().to_owned() });
         }
     }
     match names.iter().find(|(number, _)| !selectors.iter().any(|(selected, _)| selected == number)) {
@@ -85,6 +83,15 @@ fn metadata(layers: &Layers<'_>) -> Result<Vec<MetadataRule>, BadSetting> {
         }
         None => Ok(rules),
     }
+}
+
+/// `selector` or `selector@attribute`.
+pub(super) fn element_text(layers: &Layers<'_>, name: &str, text: &str) -> Result<ElementText, BadSetting> {
+    let (selectors, attribute) = match text.rsplit_once('@') {
+        Some((selectors, attribute)) => (selectors, Some(attribute.trim().to_owned())),
+        None => (text, None),
+    };
+    Ok(ElementText { selector: selector(layers, name, selectors)?, attribute })
 }
 
 fn markup(layers: &Layers<'_>) -> Result<Markup, BadSetting> {

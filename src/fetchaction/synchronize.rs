@@ -22,8 +22,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("DEPTH", "links followed from a start page to this one"),
     ("REFERRER", "the page that led to this one, by a link or a redirect, when the crawl last met it"),
     ("CONTENT_HASH", "32 hexadecimal digits: the same for two documents if title, text, metadata and file are"),
-    ("DREDATE", "the page's last change in seconds since 1970, if the server tells it"),
-    ("LAST-MODIFIED", "the same as the server said it"),
+    (
+        "DREDATE",
+        "the page's date in seconds since 1970: where `DateInUrl`, `PageDateSelector` or `PageDateHeader` finds it",
+    ),
+    ("LAST-MODIFIED", "the page's last change, as the server said it"),
     ("AUTN_IDENTIFIER", "names the document to the connector: task and URL, in base64"),
     ("AUTN_GROUP", "`ConnectorGroup`"),
     ("AUTN_TASK_BATCH_ID", "the task and 32 hexadecimal digits, the same for all documents of one run"),
@@ -152,10 +155,12 @@ impl<'a> Documents<'a> {
             set("REFERRER", referrer);
         }
         set("CONTENT_HASH", format!("{:032x}", u128::from_be_bytes(page.hash)));
+        let dated_at = page.dated_at.map(|at| at.epoch_ms().div_euclid(1000).to_string());
+        let modified_at = || Some(epoch_seconds(modified.as_deref()?)?.to_string());
+        if let Some(seconds) = dated_at.or_else(modified_at) {
+            set("DREDATE", seconds);
+        }
         if let Some(modified) = modified {
-            if let Some(seconds) = epoch_seconds(&modified) {
-                set("DREDATE", seconds.to_string());
-            }
             set("LAST-MODIFIED", modified);
         }
         set("AUTN_GROUP", self.group.to_owned());

@@ -1,15 +1,17 @@
 //! A task: which section of the configuration it is, and its parameters read into the settings of a crawl.
 
 use super::Settings;
+use super::dates::{self, date_filter};
 use super::documentaction::{self, Meta};
 use super::http::{FILE_ONLY, Http, NUMBERED, Starts};
 use super::shaping::{self, shaping};
 use crate::action::{BadParam, Params};
 use crate::client;
 use crate::config::{BadSetting, ConfigError, Ini, IniError, Layers, Section, csv};
+use crate::crawl::html::Follows;
 use crate::crawl::robots::OnError;
 use crate::crawl::scope::BadRegex;
-use crate::crawl::{self, Admission, Entries, Filter, Limits, LinkGuard, Scope, Sitemaps, scope};
+use crate::crawl::{self, Admission, Entries, Filter, Limits, LinkGuard, Scope, Sitemaps, scope, trap};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use siphasher::sip::SipHasher13;
@@ -115,6 +117,17 @@ pub const PARAMETERS: &[TaskParameter] = &[
     ours("SitemapsFromRobots", "FALSE", "read the sitemaps that robots.txt names as well, when crawling from Url"),
     of_reference("Depth", "-1", "links followed from a start page at most; -1 is no limit, 0 only the start pages"),
     of_reference("StayOnSite", "TRUE", "stay on the hosts of the start pages; www. and the scheme do not matter"),
+    ours(
+        "MaxPathRepeats",
+        "3",
+        "how often a part of a path may stand in a row, as b/ in /a/b/b/; URLs with more are traps and not visited. 0 is no limit",
+    ),
+    ours(
+        "MaxPagesPerPattern",
+        "-1",
+        "pages whose URLs differ in numbers and values of their query only, as those of a calendar do; further ones are \
+         passed over unless they are known from before. -1 is no limit",
+    ),
     of_reference("SpiderUrlMustHaveRegex", "", "a page is only visited if its whole URL matches"),
     of_reference("SpiderUrlCantHaveRegex", "", "a page is not visited if its whole URL matches"),
     of_reference(
@@ -149,7 +162,41 @@ pub const PARAMETERS: &[TaskParameter] = &[
         "the same in percent of the page's links; of both limits one is enough. 0.0 is off",
     ),
     of_reference("MaxLinksPerPage", "", "a page with more links becomes no document; its links are followed"),
+    of_reference(
+        "MaxLinkPercentagePerPage",
+        "100.0",
+        "a page of whose text more percent are of links becomes no document; its links are followed. 100.0 is off",
+    ),
     of_reference("MinPageSize", "0", "a page with fewer bytes becomes no document"),
+    of_reference(
+        "DateInUrl",
+        "FALSE",
+        "look for a page's date in its URL first: 2026/11/20, 20261120 and the like, or a form of DateFormats",
+    ),
+    of_reference(
+        "PageDateSelector",
+        "",
+        "then in its first element that matches this CSS selector; selector@attribute (an extension) takes an attribute",
+    ),
+    of_reference("PageDateHeader", "Last-Modified", "then in these response headers: a list"),
+    of_reference(
+        "DateFormats",
+        "the usual ones",
+        "forms of dates: a list of masks of YYYY, YY, MM, SHORTMONTH, LONGMONTH, DD, HH, NN (minutes), SS, EPOCHSECONDS",
+    ),
+    of_reference(
+        "MinPageAge",
+        "0",
+        "a page whose date is younger than this duration becomes no document before it is as old",
+    ),
+    of_reference("MaxPageAge", "", "a page whose date is older becomes none, and one that grows older loses it"),
+    of_reference(
+        "MinPageDate",
+        "",
+        "without MaxPageAge: a page of an earlier date becomes no document: 2026-11-20, or from now on as -7days",
+    ),
+    of_reference("MaxPageDate", "", "without MinPageAge: a page of a later date becomes no document"),
+    of_reference("SpiderDateFilteredPages", "TRUE", "follow the links of pages that their date leaves out"),
     of_reference("PageMustHaveRegex", "", "a page only becomes a document if this is found in its source"),
     of_reference("PageCantHaveRegex", "", "a page becomes no document if this is found in its source"),
     of_reference(
@@ -178,11 +225,17 @@ pub const PARAMETERS: &[TaskParameter] = &[
     of_reference("RemoveNoscripts", "FALSE", "of that markup, leave out noscript elements (the text never has any)"),
     ours("ContentTypeMustHaveRegex", "", "a page only becomes a document if its whole media type matches"),
     ours("ContentTypeCantHaveRegex", "", "a page becomes no document if its whole media type matches"),
+    ours(
+        "FollowEmbedded",
+        "FALSE",
+        "visit what pages embed, too: images (each one of a srcset), audio, video and objects",
+    ),
     ours("FoldCanonicals", "FALSE", "leave a page that names another one as its canonical form to that one"),
     ours("HeaderFields", "", "response headers that become fields HTTP_NAME: a list"),
     ours("LinkFields", "FALSE", "give each document a field LINK for every page that it links to"),
     of_reference("PageDelay", "0", "least time between two requests to one host, a duration such as 0.5 or 2s"),
     of_reference("SynchronizeThreads", "5", "pages of the task fetched at the same time, 1 to 256"),
+    ours("MaxConnectionsPerHost", "SynchronizeThreads", "the same for one host, 1 to 256"),
     of_reference(
         "FollowRobotProtocol",
         "TRUE",
@@ -308,13 +361,15 @@ const LISTS: [&str; 6] = [
 ];
 
 /// Parameters under which a page that has not changed may yield another document, or none.
-const DECIDES_ABOUT_A_PAGE: [&str; 9] = [
+const DECIDES_ABOUT_A_PAGE: [&str; 11] = [
     "PageMustHaveRegex",
     "PageCantHaveRegex",
     "ContentTypeMustHaveRegex",
     "ContentTypeCantHaveRegex",
     "MinPageSize",
     "MaxLinksPerPage",
+    "MaxLinkPercentagePerPage",
+    "FollowEmbedded",
     "FoldCanonicals",
     "HeaderFields",
     "LinkFields",
@@ -505,6 +560,7 @@ fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) 
     let scope_settings = scope::Settings {
         starts,
         stay_on_site,
+        path_repeats_max: layers.number("MaxPathRepeats", 0..=1000)?.unwrap_or(trap::REPEATS_DEFAULT),
         spider_must: layers.text("SpiderUrlMustHaveRegex"),
         spider_cant: layers.text("SpiderUrlCantHaveRegex"),
         ingest_must: layers.text("UrlMustHaveRegex"),
@@ -524,7 +580,7 @@ fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) 
 
     let mut hasher = SipHasher13::new();
     (READER_VERSION, &scope_settings, follow_robots, page_bytes_max).hash(&mut hasher);
-    for name in DECIDES_ABOUT_A_PAGE.iter().chain(&shaping::DECIDES) {
+    for name in DECIDES_ABOUT_A_PAGE.iter().chain(&shaping::DECIDES).chain(&dates::DECIDES) {
         (layers.text(name), layers.numbered(name)).hash(&mut hasher);
     }
     http.hash_into(&mut hasher);
@@ -539,23 +595,21 @@ fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) 
             .map_err(|bad| layers.bad(bad.parameter, &format!("a Perl-compatible regular expression ({})", bad.why)))?,
         visitors,
         page_delay: duration("PageDelay", Duration::ZERO)?,
+        host_connections_max: layers.number("MaxConnectionsPerHost", 1..=256)?.filter(|most: &usize| *most < visitors),
         limits: limits(layers)?,
         admission: admission(layers)?,
+        follows: if flag("FollowEmbedded", false)? { Follows::Embedded } else { Follows::Pages },
         link_guard: LinkGuard {
             links_max: layers.number("MaxLinkChanges", 0..)?,
-            percentage_max: layers
-                .read_with("MaxLinkChangePercentage", "a percentage from 0.0 to 100.0", |text| {
-                    text.trim_end_matches('%')
-                        .trim()
-                        .parse()
-                        .ok()
-                        .filter(|percentage| (0.0..=100.0).contains(percentage))
-                })?
-                .filter(|percentage| *percentage > 0.0),
+            percentage_max: percentage(layers, "MaxLinkChangePercentage")?.filter(|percentage| *percentage > 0.0),
         },
+        dates: date_filter(layers)?,
         shaping: shaping(layers)?,
         header_fields: layers.list("HeaderFields"),
         link_fields: flag("LinkFields", false)?,
+        pattern_pages_max: unlimited(number("MaxPagesPerPattern", -1, i64::from(u32::MAX), -1)?)
+            .and_then(|most| u32::try_from(most).ok())
+            .filter(|most| *most > 0),
         pages_max: unlimited(number("MaxPages", -1, i64::MAX, -1)?),
         follow_robots,
         on_robots_error: if flag("IgnoreRobotProtocolErrors", false)? { OnError::Allow } else { OnError::Refuse },
@@ -602,6 +656,12 @@ fn limits(layers: &Layers<'_>) -> Result<Limits, BadSetting> {
     })
 }
 
+fn percentage(layers: &Layers<'_>, name: &str) -> Result<Option<f64>, BadSetting> {
+    let read =
+        |text: &str| text.trim_end_matches('%').trim().parse().ok().filter(|given| (0.0..=100.0).contains(given));
+    layers.read_with(name, "a percentage from 0.0 to 100.0", read)
+}
+
 fn admission(layers: &Layers<'_>) -> Result<Admission, BadSetting> {
     let bad = |bad: BadRegex| layers.bad(bad.parameter, &format!("a Perl-compatible regular expression ({})", bad.why));
     let source = |name| Filter::anywhere(name, layers.text(name)).map_err(bad);
@@ -613,6 +673,7 @@ fn admission(layers: &Layers<'_>) -> Result<Admission, BadSetting> {
         type_cant: media_type("ContentTypeCantHaveRegex")?,
         bytes_min: layers.number("MinPageSize", 0..)?.unwrap_or(0),
         links_max: layers.number("MaxLinksPerPage", 0..)?,
+        link_percentage_max: percentage(layers, "MaxLinkPercentagePerPage")?,
         folds_canonicals: layers.boolean("FoldCanonicals")?.unwrap_or(false),
     })
 }

@@ -4,10 +4,12 @@
 
 use super::foreign::Namespace;
 use super::name::Name;
+use super::selector::Element;
 use super::text::decode_value;
 use super::tokens::{Tag, Token, Tokens};
 use super::{Syntax, links};
 use crate::stop::{StopFlag, Stopped};
+use std::borrow::Cow;
 
 const FORMS_MAX: usize = 50;
 const CONTROLS_MAX: usize = 500;
@@ -64,6 +66,16 @@ impl Control {
     /// Without one nothing is sent.
     pub fn name(&self) -> &str {
         self.attribute("name").unwrap_or_default()
+    }
+}
+
+impl Element for Control {
+    fn is_named(&self, name: &str) -> bool {
+        self.element.eq_ignore_ascii_case(name)
+    }
+
+    fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
+        Control::attribute(self, name).map(Cow::Borrowed)
     }
 }
 

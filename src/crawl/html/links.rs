@@ -97,6 +97,32 @@ impl<'a> Gatherer<'a> {
     }
 }
 
+/// The URLs of a `srcset`, as the standard splits it: they may have commas inside, but not at their ends; descriptors may
+/// have some within parentheses.
+pub(super) fn of_srcset(set: &str) -> impl Iterator<Item = &str> {
+    let mut rest = set;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
+        let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+        let (url, after) = rest.split_at(end);
+        rest = after;
+        let bare = url.trim_end_matches(',');
+        if bare.len() == url.len() {
+            let mut depth = 0_usize;
+            let comma = rest.find(|c: char| {
+                depth = match c {
+                    '(' => depth + 1,
+                    ')' => depth.saturating_sub(1),
+                    _ => depth,
+                };
+                c == ',' && depth == 0
+            });
+            rest = comma.map_or("", |comma| &rest[comma..]);
+        }
+        (!bare.is_empty()).then_some(bare)
+    })
+}
+
 /// Without what URL parsers strip from both ends. They would strip NULs, but never see any: tokenizers replace them.
 pub(super) fn trim(href: &str) -> &str {
     href.trim_matches(|character| matches!(character, '\x01'..=' '))
@@ -151,6 +177,22 @@ mod tests {
             assert_eq!(gathered(&[source]), expected, "{source:?}");
         }
         assert!(gathered(&[&"a".repeat(HREF_BYTES_MAX + 1)]).is_empty());
+    }
+
+    #[test]
+    fn a_srcset_is_split_as_the_standard_does() {
+        for (set, expected) in [
+            ("a.png", &["a.png"][..]),
+            (" a.png 1x , b.png 2x,c.png", &["a.png", "b.png", "c.png"]),
+            ("a.png, b.png", &["a.png", "b.png"]),
+            ("a,b.png 1x", &["a,b.png"]),
+            ("a.png calc(1px, 2px), b.png", &["a.png", "b.png"]),
+            (",,a.png,,", &["a.png"]),
+            (" , ", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(of_srcset(set).collect::<Vec<_>>(), expected, "{set:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use html5ever::tendril::TendrilSink;
 use html5ever::tree_builder::TreeBuilderOpts;
 use html5ever::{ParseOpts, ns, parse_document};
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
+use std::fmt::Write as _;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Found {
@@ -302,6 +303,67 @@ fn a_damaged_page_has_the_links_that_browsers_find() {
             assert_eq!(here, tree);
         }
     }
+}
+
+/// Compares whole sites: every page below the folders in `ORACLE_FOLDERS`, which `scripts/oracle` sets.
+#[test]
+#[ignore = "takes minutes and needs the sites: scripts/oracle runs it"]
+fn whole_sites_are_read_as_browsers_do() {
+    let folders = std::env::var("ORACLE_FOLDERS").expect("ORACLE_FOLDERS names folders, with a colon between");
+    let mut pages = Vec::new();
+    for folder in folders.split(':') {
+        gather_pages(std::path::Path::new(folder), &mut pages);
+    }
+    pages.sort_unstable();
+    let mut differing = 0;
+    for page in &pages {
+        let body = std::fs::read(page).expect("a page of the folder can be read");
+        let source = crate::crawl::charset::decode(&body, Some("text/html")).text;
+        let (here, tree) = (found(&source), Walk::of(&source));
+        if here != tree {
+            differing += 1;
+            println!("{}:{}", page.display(), difference(&here, &tree));
+        }
+    }
+    println!("{} pages, {differing} differ", pages.len());
+    assert!(!pages.is_empty() && differing == 0);
+}
+
+fn gather_pages(folder: &std::path::Path, pages: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder can be read").flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => gather_pages(&path, pages),
+            Ok(kind) if kind.is_file() && path.extension().is_some_and(|end| end == "html" || end == "htm") => {
+                pages.push(path);
+            }
+            // Links between folders would be followed in circles.
+            _ => {}
+        }
+    }
+}
+
+/// What differs, each shortened to where it begins to.
+fn difference(here: &Found, tree: &Found) -> String {
+    let mut text = String::new();
+    if (&here.title, &here.base) != (&tree.title, &tree.base) {
+        let _ =
+            write!(text, "\n  title or base {:?} {:?}, tree {:?} {:?}", here.title, here.base, tree.title, tree.base);
+    }
+    for (ours, theirs, what) in
+        [(&here.links, &tree.links, "only here"), (&tree.links, &here.links, "only in the tree")]
+    {
+        let known: std::collections::HashSet<&String> = theirs.iter().collect();
+        for link in ours.iter().filter(|link| !known.contains(link)).take(3) {
+            let _ = write!(text, "\n  link {what}: {link}");
+        }
+    }
+    let at = here.text.chars().zip(tree.text.chars()).take_while(|(ours, theirs)| ours == theirs).count();
+    if here.text != tree.text {
+        let around = |text: &str| text.chars().skip(at.saturating_sub(30)).take(80).collect::<String>();
+        let _ = write!(text, "\n  text here {:?}\n  text tree {:?}", around(&here.text), around(&tree.text));
+    }
+    if text.is_empty() { "\n  the order of links".to_owned() } else { text }
 }
 
 const PAGE: &str = include_str!("oracle/page.html");

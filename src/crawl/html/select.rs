@@ -1,37 +1,20 @@
 //! CSS selectors over a document that is read once, without a tree: which elements match, and where they stand.
 //!
-//! What is supported is what a stack of open elements can answer: names, `*`, `#id`, `.class`, `[attribute]` with every
-//! operator, the descendant and the child combinator, and lists. Anything that asks for siblings or positions is refused
-//! when it is parsed.
-//!
 //! Elements end where the standard's commonest rules end them: by their own end tag, by one of an element around them,
 //! or by a start tag that cannot be within them (`p`, `li`, `dt`, `dd`, parts of tables, `option`).
 
 use super::name::{Name, Role};
+use super::selector::{Element, Selector};
 use super::tokens::{Attribute, Tag, Token, Tokens};
 use super::{Namespace, Syntax, TOKENS_BETWEEN_LOOKS, decode_value};
 use crate::stop::{StopFlag, Stopped};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Open elements that are looked at; what is nested deeper belongs to the deepest of them. Browsers stop there too.
 const DEPTH_MAX: usize = 512;
 /// Elements of one page that match.
 const MATCHES_MAX: usize = 100_000;
-
-/// A list of selectors: what matches one of them matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selector(Vec<Complex>);
-
-/// Why a text is no selector that can be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadSelector {
-    #[error("it is empty")]
-    Empty,
-    #[error("\"{0}\" is not supported: names, #id, .class, [attribute] and the combinators space and > are")]
-    Unsupported(String),
-    #[error("it ends where {0} is expected")]
-    Unfinished(&'static str),
-}
 
 /// An element that matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,259 +25,6 @@ pub struct Match {
     pub outer: Range<usize>,
     /// Between its tags.
     pub inner: Range<usize>,
-}
-
-/// Compounds from left to right; of the first, the combinator means nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Complex(Vec<(Combinator, Compound)>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Combinator {
-    Descendant,
-    Child,
-}
-
-/// All of these hold for one element.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Compound {
-    /// In lower case; `None` is any.
-    name: Option<String>,
-    tests: Vec<Test>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Test {
-    attribute: String,
-    operator: Operator,
-    value: String,
-    ignores_case: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    Exists,
-    Equals,
-    /// One of the words, as `.class` and `~=` ask.
-    Word,
-    Begins,
-    Ends,
-    Contains,
-    /// The value, or the value and a `-` after it.
-    Language,
-}
-
-impl Selector {
-    pub fn parse(text: &str) -> Result<Selector, BadSelector> {
-        let mut parser = Parser { rest: text.trim() };
-        let mut list = Vec::new();
-        loop {
-            list.push(parser.complex()?);
-            if parser.rest.is_empty() {
-                return Ok(Selector(list));
-            }
-            if !parser.take(',') {
-                return Err(BadSelector::Unsupported(parser.next_word()));
-            }
-        }
-    }
-
-    fn matches(&self, open: &[Open<'_>]) -> bool {
-        self.0.iter().any(|complex| complex.matches(open))
-    }
-}
-
-impl Complex {
-    /// Whether the last of `open` matches.
-    fn matches(&self, open: &[Open<'_>]) -> bool {
-        let Some(((combinator, compound), before)) = self.0.split_last() else {
-            return false;
-        };
-        let Some((element, around)) = open.split_last() else {
-            return false;
-        };
-        compound.matches(element) && matches_around(before, *combinator, around)
-    }
-}
-
-/// Whether the compounds `before` match elements of `around`, the last of which stands in the relation `combinator` to an
-/// element below.
-fn matches_around(before: &[(Combinator, Compound)], combinator: Combinator, around: &[Open<'_>]) -> bool {
-    let Some(((next, compound), before)) = before.split_last() else {
-        return true;
-    };
-    match combinator {
-        Combinator::Child => around
-            .split_last()
-            .is_some_and(|(parent, around)| compound.matches(parent) && matches_around(before, *next, around)),
-        // The nearest one that matches is enough unless a child combinator comes before it.
-        Combinator::Descendant => (0..around.len())
-            .rev()
-            .any(|at| compound.matches(&around[at]) && matches_around(before, *next, &around[..at])),
-    }
-}
-
-impl Compound {
-    fn matches(&self, element: &Open<'_>) -> bool {
-        self.name.as_ref().is_none_or(|name| element.raw_name.eq_ignore_ascii_case(name))
-            && self.tests.iter().all(|test| test.matches(element))
-    }
-}
-
-impl Test {
-    fn matches(&self, element: &Open<'_>) -> bool {
-        let Some(attribute) = element.attributes.iter().find(|attribute| attribute.is(&self.attribute)) else {
-            return false;
-        };
-        if self.operator == Operator::Exists {
-            return true;
-        }
-        let given = decode_value(attribute.value);
-        let (given, value) = if self.ignores_case {
-            (given.to_ascii_lowercase(), self.value.to_ascii_lowercase())
-        } else {
-            (given.into_owned(), self.value.clone())
-        };
-        match self.operator {
-            Operator::Exists => true,
-            Operator::Equals => given == value,
-            Operator::Word => given.split_ascii_whitespace().any(|word| word == value),
-            Operator::Begins => !value.is_empty() && given.starts_with(&value),
-            Operator::Ends => !value.is_empty() && given.ends_with(&value),
-            Operator::Contains => !value.is_empty() && given.contains(&value),
-            Operator::Language => {
-                given.strip_prefix(&value).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-            }
-        }
-    }
-}
-
-struct Parser<'s> {
-    rest: &'s str,
-}
-
-impl Parser<'_> {
-    /// One selector of the list, up to a comma or the end.
-    fn complex(&mut self) -> Result<Complex, BadSelector> {
-        let mut parts = Vec::new();
-        let mut combinator = Combinator::Descendant;
-        loop {
-            self.skip_space();
-            parts.push((combinator, self.compound(parts.is_empty())?));
-            let is_apart = self.skip_space();
-            if self.rest.is_empty() || self.rest.starts_with(',') {
-                return Ok(Complex(parts));
-            }
-            combinator = if self.take('>') {
-                Combinator::Child
-            } else if is_apart {
-                Combinator::Descendant
-            } else {
-                return Err(BadSelector::Unsupported(self.next_word()));
-            };
-        }
-    }
-
-    fn compound(&mut self, is_first: bool) -> Result<Compound, BadSelector> {
-        let mut compound = Compound::default();
-        let mut is_any = self.take('*');
-        if !is_any && self.rest.starts_with(is_name) {
-            compound.name = Some(self.name("a name")?.to_ascii_lowercase());
-        }
-        loop {
-            let test = if self.take('#') {
-                Test::of("id", Operator::Equals, self.name("an id")?)
-            } else if self.take('.') {
-                Test::of("class", Operator::Word, self.name("a class")?)
-            } else if self.take('[') {
-                self.attribute()?
-            } else {
-                is_any |= compound.name.is_some() || !compound.tests.is_empty();
-                return match (is_any, self.rest.is_empty(), is_first) {
-                    (true, ..) => Ok(compound),
-                    (false, true, true) => Err(BadSelector::Empty),
-                    (false, true, false) => Err(BadSelector::Unfinished("an element")),
-                    (false, false, _) => Err(BadSelector::Unsupported(self.next_word())),
-                };
-            };
-            compound.tests.push(test);
-        }
-    }
-
-    fn attribute(&mut self) -> Result<Test, BadSelector> {
-        self.skip_space();
-        let attribute = self.name("an attribute")?.to_ascii_lowercase();
-        self.skip_space();
-        if self.take(']') {
-            return Ok(Test::of(&attribute, Operator::Exists, String::new()));
-        }
-        let operators = [
-            ("=", Operator::Equals),
-            ("~=", Operator::Word),
-            ("^=", Operator::Begins),
-            ("$=", Operator::Ends),
-            ("*=", Operator::Contains),
-            ("|=", Operator::Language),
-        ];
-        let found = operators.into_iter().find_map(|(text, operator)| Some((self.rest.strip_prefix(text)?, operator)));
-        let Some((rest, operator)) = found else {
-            return Err(BadSelector::Unsupported(self.next_word()));
-        };
-        self.rest = rest;
-        self.skip_space();
-        let quote = self.rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let value = match quote {
-            Some(quote) => {
-                let (value, rest) = self.rest[1..].split_once(quote).ok_or(BadSelector::Unfinished("a quote"))?;
-                self.rest = rest;
-                value.to_owned()
-            }
-            None => self.name("a value")?,
-        };
-        self.skip_space();
-        let ignores_case = self.take('i') || self.take('I');
-        self.skip_space();
-        if !self.take(']') {
-            return Err(BadSelector::Unfinished("]"));
-        }
-        Ok(Test { ignores_case, ..Test::of(&attribute, operator, value) })
-    }
-
-    fn name(&mut self, expected: &'static str) -> Result<String, BadSelector> {
-        let end = self.rest.find(|c| !is_name(c)).unwrap_or(self.rest.len());
-        if end == 0 {
-            return Err(BadSelector::Unfinished(expected));
-        }
-        let (name, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        Ok(name.to_owned())
-    }
-
-    fn take(&mut self, c: char) -> bool {
-        let rest = self.rest.strip_prefix(c);
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
-
-    fn skip_space(&mut self) -> bool {
-        let rest = self.rest.trim_start();
-        let skipped = rest.len() < self.rest.len();
-        self.rest = rest;
-        skipped
-    }
-
-    fn next_word(&self) -> String {
-        self.rest.split_whitespace().next().unwrap_or_default().chars().take(40).collect()
-    }
-}
-
-impl Test {
-    fn of(attribute: &str, operator: Operator, value: String) -> Test {
-        Test { attribute: attribute.to_owned(), operator, value, ignores_case: false }
-    }
-}
-
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii()
 }
 
 /// An element whose end has not come.
@@ -353,6 +83,16 @@ pub fn select(source: &str, syntax: Syntax, selectors: &[&Selector], stop: &Stop
         }
     }
     Ok(matches)
+}
+
+impl Element for Open<'_> {
+    fn is_named(&self, name: &str) -> bool {
+        self.raw_name.eq_ignore_ascii_case(name)
+    }
+
+    fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.attributes.iter().find(|attribute| attribute.is(name)).map(|attribute| decode_value(attribute.value))
+    }
 }
 
 impl<'a> Open<'a> {

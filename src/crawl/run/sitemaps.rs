@@ -1,9 +1,12 @@
 //! The loop's dealings with sitemaps: one at a time is fetched, and what it lists is met.
 
 use super::super::datastore::Met;
+use super::super::frontier::HostId;
+use super::super::robots::REDIRECTS_MAX;
 use super::super::sitemap::{Entry, INDEX_DEPTH_MAX, Sitemap};
 use super::super::visitor::{Errand, LINKS_BETWEEN_LOOKS, SitemapFailure, Wanted};
 use super::super::{Entries, Sitemaps};
+use super::meeting::Way;
 use super::{CrawlError, LOG, Run};
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,21 +27,33 @@ pub(super) struct SitemapQueue {
 impl SitemapQueue {
     pub(super) fn push(&mut self, url: Url, level: u32) {
         if self.known.len() < SITEMAPS_MAX && self.known.insert(url.clone()) {
-            self.waiting.push_back(Wanted { url, level });
+            self.waiting.push_back(Wanted { url, level, hops: 0 });
         }
+    }
+
+    /// Where one of them is instead, says its server: that is next. `false` if it has moved too often.
+    fn push_moved(&mut self, from: &Wanted, url: Url) -> bool {
+        if from.hops >= REDIRECTS_MAX {
+            return false;
+        }
+        self.waiting.push_front(Wanted { url, level: from.level, hops: from.hops + 1 });
+        true
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    pub(super) fn next(&mut self) -> Option<Errand> {
-        if self.is_fetching {
-            return None;
-        }
+    /// The one to be fetched next, if none is being fetched.
+    pub(super) fn first(&self) -> Option<&Url> {
+        self.waiting.front().filter(|_| !self.is_fetching).map(|wanted| &wanted.url)
+    }
+
+    /// Fetches it, since it is its host's turn.
+    pub(super) fn fetch(&mut self, host: HostId) -> Option<Errand> {
         let wanted = self.waiting.pop_front()?;
         self.is_fetching = true;
-        Some(Errand::Sitemap(wanted))
+        Some(Errand::Sitemap(wanted, host))
     }
 }
 
@@ -79,6 +94,12 @@ impl Run<'_, '_> {
                 self.meet_entries(url, &entries)
             }
             Err(SitemapFailure::Stopped) => Ok(()),
+            Err(SitemapFailure::Moved(target)) => {
+                if self.sitemaps.push_moved(wanted, target) {
+                    return Ok(());
+                }
+                self.miss_sitemap(url, "too many redirects one after the other")
+            }
             // One that robots.txt names and that is not there is a mistake of the site, and hides nothing.
             Err(SitemapFailure::Gone(status)) if !self.lists_all() => {
                 log::warn!(target: LOG, "{}: there is no sitemap {url}: HTTP status {status}", self.counts.task);
@@ -129,16 +150,15 @@ impl Run<'_, '_> {
                 continue;
             }
             let id = self.datastore.ids().of(url.as_str());
-            if self.settings.scope.visits(&url).is_err() || !self.has_host_room(url.as_str()) {
-                continue;
-            }
-            if self.datastore.meet(id, url.as_str(), 0, 0, None)? == Met::Known {
+            if self.settings.scope.visits(&url).is_err()
+                || self.meets(Way { id, url: url.as_str(), depth: 0, hops: 0, from: None })? == Met::Known
+            {
                 continue;
             }
             let known_since = entry.modified.map(|modified| self.datastore.is_read_after(id, modified)).transpose()?;
             if known_since == Some(true) {
                 self.counts.waiting.fetch_add(1, Relaxed);
-                self.settle_unchanged(id, url.as_str())?;
+                self.settle_unchanged(id)?;
             } else {
                 self.enqueue(id, url.as_str())?;
             }

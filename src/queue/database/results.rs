@@ -1,10 +1,10 @@
 //! The results of an action as the JSON that its row keeps.
 
-use crate::action::{DocumentResult, Listed, Listing, Results, Subject};
+use crate::action::{DocumentResult, Listed, Listing, Results, Subject, Warning};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// Adds `documents` and `listings` to a report; neither if there is none.
+/// Adds `documents`, `listings` and `warnings` to a report, each if there is any.
 pub(super) fn write(report: &mut Map<String, Value>, results: &Results) {
     if !results.documents.is_empty() {
         let document = |document: &Arc<DocumentResult>| match &document.failure {
@@ -24,6 +24,10 @@ pub(super) fn write(report: &mut Map<String, Value>, results: &Results) {
             json!({ name: subject, "entries": entries, "error": listing.error })
         };
         report.insert("listings".to_owned(), results.listings.iter().map(listing).collect());
+    }
+    if !results.warnings.is_empty() {
+        let warning = |warning: &Arc<Warning>| json!([warning.task, warning.text]);
+        report.insert("warnings".to_owned(), results.warnings.iter().map(warning).collect());
     }
 }
 
@@ -51,7 +55,15 @@ pub(super) fn read(report: &Value) -> Option<Results> {
         let entries = listing.get("entries")?.as_array()?.iter().map(entry).collect::<Option<_>>()?;
         Some(Arc::new(Listing { subject, entries, error: optional(listing.get("error"))? }))
     });
-    Some(Results { documents: documents.collect::<Option<_>>()?, listings: listings.collect::<Option<_>>()? })
+    let warnings = list("warnings")?.iter().map(|warning| {
+        let text = |place: usize| Some(warning.get(place)?.as_str()?.to_owned());
+        Some(Arc::new(Warning { task: text(0)?, text: text(1)? }))
+    });
+    Some(Results {
+        documents: documents.collect::<Option<_>>()?,
+        listings: listings.collect::<Option<_>>()?,
+        warnings: warnings.collect::<Option<_>>()?,
+    })
 }
 
 /// A text, or none; `None` if it is neither.

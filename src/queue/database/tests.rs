@@ -1,6 +1,6 @@
 use super::super::record::tests::record;
 use super::*;
-use crate::action::{DocumentResult, Listed, Listing, Results, Subject};
+use crate::action::{DocumentResult, Listed, Listing, Results, Subject, Warning};
 use std::fs;
 use tempfile::TempDir;
 
@@ -47,6 +47,7 @@ fn results() -> Results {
             listing(Subject::Parent("ROOT".to_owned()), Some("there are more")),
             listing(Subject::Itself("PGlk".to_owned()), None),
         ],
+        warnings: vec![Arc::new(Warning { task: "DOCS".to_owned(), text: "é \"slow\"".to_owned() })],
     }
 }
 

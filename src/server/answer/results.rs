@@ -1,9 +1,10 @@
 //! What an action has done or found, as `QueueInfo` prints it after the counts (aci.md 3.5).
 
 use crate::aci::Element;
-use crate::action::{Counts, DocumentResult, Listed, Listing, Report, Subject};
+use crate::action::{Counts, DocumentResult, Listed, Listing, Report, Subject, Warning};
+use std::sync::Arc;
 
-/// `documentcounts`, `fetchaction`, `tasks` and `identifiers`, as far as there are any.
+/// `documentcounts`, `fetchaction`, `tasks`, `warnings` (an extension) and `identifiers`, as far as there are any.
 pub(super) fn elements(report: &Report) -> Vec<Element> {
     let Report { fetch_action, tasks, results } = report;
     let mut elements = Vec::new();
@@ -16,6 +17,12 @@ pub(super) fn elements(report: &Report) -> Vec<Element> {
     }
     if !results.documents.is_empty() {
         elements.push(Element::parent("tasks", results.documents.iter().map(|result| document(result)).collect()));
+    }
+    if !results.warnings.is_empty() {
+        let warning = |warning: &Arc<Warning>| {
+            Element::text("warning", warning.text.clone()).attribute("task", warning.task.clone())
+        };
+        elements.push(Element::parent("warnings", results.warnings.iter().map(warning).collect()));
     }
     elements.extend(results.listings.iter().map(|listing| identifiers(listing)));
     elements
