@@ -209,7 +209,8 @@ fn number_of(change: &Change) -> u32 {
 
 fn connector(model: &Model) -> Connector {
     let task = FetchTask::named("docs").set("Url", model.site.url("/"));
-    Connector::with(task.set("MaxRetries", "0").set("SynchronizeThreads", "3"))
+    // A site in trouble is not left alone first: that would take minutes.
+    Connector::with(task.set("MaxRetries", "0").set("RetryDelay", "0").set("SynchronizeThreads", "3"))
 }
 
 /// A run while nothing fails tells the difference, all of it and nothing else.

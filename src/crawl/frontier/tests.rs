@@ -123,7 +123,7 @@ fn an_unreachable_robots_is_asked_again_after_a_minute() {
 
 /// What `hear` says at `ms` to a site that did not answer.
 fn silence(pages: &mut Pages, site: SiteId, ms: u64) -> Consequence {
-    let heard = Heard::Trouble { why: "refused", wish: None, unreachable: true };
+    let heard = Heard::Trouble { why: "refused", wish: None };
     let now = pages.at(ms);
     pages.frontier.hear(site, &heard, now)
 }
@@ -172,7 +172,7 @@ fn a_host_that_asks_for_a_pause_gets_it_for_all_its_sites() {
         assert_eq!(pages.next(0), robots);
     }
     let site = pages.frontier.site("http://a", pages.at(0));
-    let trouble = |wish| Heard::Trouble { why: "HTTP status 429", wish: Some(wish), unreachable: false };
+    let trouble = |wish| Heard::Trouble { why: "HTTP status 429", wish: Some(wish) };
     let second = Duration::from_secs(1);
     let now = pages.at(0);
     assert_eq!(pages.frontier.hear(site, &trouble(Wish::SomePause), now), Consequence::Spared(second));

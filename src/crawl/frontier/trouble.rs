@@ -4,11 +4,9 @@ use super::{Frontier, SiteId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Troubles of a site, one after the other, after which the rest of it is given up for this run, if the last one is that
-/// nobody answered,
-const UNREACHABLE_MAX: u32 = 10;
-/// or whatever it is.
-const TROUBLES_MAX: u32 = 20;
+/// Troubles of a site, one after the other, after which the rest of it is given up for this run: two minutes of pauses if
+/// `RetryDelay` is a second.
+const TROUBLES_MAX: u32 = 10;
 /// From this one on a site in trouble is left alone for a while, longer each time,
 const TROUBLES_BORNE: u32 = 3;
 /// but never for longer than this, unless it says so.
@@ -21,8 +19,6 @@ pub(in crate::crawl) enum Heard<'a> {
         why: &'a str,
         /// It asks for a pause: of this length, or of any.
         wish: Option<Wish>,
-        /// Nobody answered.
-        unreachable: bool,
     },
 }
 
@@ -50,7 +46,7 @@ impl Frontier {
     /// before a pause began and fails within it is the same trouble.
     pub(in crate::crawl) fn hear(&mut self, site: SiteId, heard: &Heard<'_>, now: Instant) -> Consequence {
         let entry = &mut self.sites[site.0];
-        let Heard::Trouble { why, wish, unreachable } = heard else {
+        let Heard::Trouble { why, wish } = heard else {
             entry.troubles = 0;
             return Consequence::None;
         };
@@ -62,7 +58,7 @@ impl Frontier {
         if !is_spared {
             entry.troubles += 1;
         }
-        if entry.troubles >= TROUBLES_MAX || (*unreachable && entry.troubles >= UNREACHABLE_MAX) {
+        if entry.troubles >= TROUBLES_MAX {
             entry.down = Some(Arc::from(*why));
             return Consequence::GivenUp;
         }

@@ -54,7 +54,6 @@ impl Run<'_, '_> {
                     (None, Trouble::TooMany) => Some(Wish::SomePause),
                     (None, Trouble::Unreachable | Trouble::Unavailable) => None,
                 },
-                unreachable: trouble == Trouble::Unreachable,
             },
         };
         let consequence = self.frontier.hear(site, &heard, Instant::now());
