@@ -13,10 +13,12 @@
 mod access;
 mod actions;
 mod budget;
+mod certificate;
 mod chunked;
 mod connection;
 mod door;
 mod form;
+mod forwarded;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -37,6 +39,7 @@ mod reply;
 mod request;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use access::Access;
 pub use actions::{ACI_ACTIONS, ActionSpec, Form, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest, Thread};
@@ -98,6 +101,8 @@ pub struct Settings {
     pub port: u16,
     /// Who may ask for what.
     pub access: Arc<Access>,
+    /// What the port shows and asks if it speaks TLS; it speaks plain HTTP without.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Requests answered at once, at least one.
     pub dispatchers: usize,
     /// Connections open at once.
@@ -136,6 +141,7 @@ impl Default for Settings {
             host: "127.0.0.1".to_owned(),
             port: 7006,
             access: Arc::default(),
+            tls: None,
             dispatchers: 4,
             connections_max: 512,
             reserved_for_loopback: 8,

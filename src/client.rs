@@ -32,7 +32,7 @@ pub(crate) use names::{Names, NamesError};
 pub use proxy::{NoProxy, Proxies, Proxy, ProxyKind};
 pub use reach::Reach;
 pub use response::{Headers, Response};
-pub use tls::{BadPem, Check, Enabled, Identity, Tls, Trust};
+pub use tls::{Check, Enabled, Identity, Tls, Trust};
 
 use crate::pause::PauseGate;
 use crate::stop::StopFlag;

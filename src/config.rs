@@ -30,8 +30,9 @@ pub use value::{csv, duration, unquoted};
 use crate::action::FromParam;
 use crate::log;
 use crate::roles::Roles;
+use crate::tls::PortFiles;
 use ::log::Level;
-use parameters::{ROLE, UNUSED, UNUSED_SECTIONS, Weight};
+use parameters::{PORT_TLS, ROLE, UNUSED, UNUSED_SECTIONS, Weight};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -82,6 +83,7 @@ pub struct Server {
     pub connections_per_address_max: usize,
     /// Whether each request has a line in the log.
     pub log_timing: bool,
+    pub door: Door,
 }
 
 /// `[Service]`
@@ -91,6 +93,14 @@ pub struct Service {
     pub host: String,
     /// 0 for a free one.
     pub port: u16,
+    pub door: Door,
+}
+
+/// How a port is spoken to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Door {
+    /// The files of its TLS, which can be used; plain HTTP without.
+    pub tls: Option<PortFiles>,
 }
 
 /// `[Actions]`, overridden by `[Fetch]`.
@@ -187,6 +197,7 @@ impl Config {
         let server = reader.server(host);
         let service = reader.service();
         let roles = reader.roles();
+        reader.note_unchecked_identities(&roles, [&server.door, &service.door]);
         let actions = reader.actions();
         let events = reader.events(actions.waiting_max);
         let logging = reader.logging();
@@ -298,6 +309,7 @@ impl<'a> Reader<'a> {
             connections_max: self.or(section.number("MaxConnections", 1..=10_000), 512),
             connections_per_address_max: self.or(section.number("MaxConnectionsPerAddress", 1..=10_000), 256),
             log_timing: self.or(section.boolean("LogRequestTiming"), false),
+            door: self.door(&section),
         }
     }
 
@@ -306,6 +318,7 @@ impl<'a> Reader<'a> {
         Service {
             host: self.host(&section, "Host", &Ipv4Addr::LOCALHOST.to_string()),
             port: self.port(&section, "ServicePort", 7007),
+            door: self.door(&section),
         }
     }
 
@@ -421,16 +434,20 @@ impl<'a> Reader<'a> {
             }
             // A section that nobody knows may be one that an action names; a mistyped one is not.
             let is_task = tasks.iter().any(|task| task.eq_ignore_ascii_case(title));
-            let is_named = is_handler_section(self.ini, title) || self.is_listed("AuthorizationRoles", title);
+            let is_named = is_handler_section(self.ini, title)
+                || self.is_listed("AuthorizationRoles", title)
+                || self.is_port_tls(title);
             let is_known = is_task || is_own_section(title) || is_named;
             if let Some(meant) = nearest(title, sections()).filter(|_| !is_known) {
                 self.warn(format!("{origin}: [{title}] is not known; is [{meant}] meant?"));
             }
-            // [Fetch] is [Actions] for one queue, a stream's section is [Logging] for one stream; roles have names too.
+            // [Fetch] is [Actions] for one queue, a stream's section is [Logging] for one stream; the
+            // sections of roles and of TLS have names too.
             let declared = match title {
                 _ if title.eq_ignore_ascii_case("Fetch") => "Actions",
                 _ if self.is_listed("Logging", title) => "Logging",
                 _ if self.is_listed("AuthorizationRoles", title) => ROLE,
+                _ if self.is_port_tls(title) => PORT_TLS,
                 _ => title,
             };
             // Where tasks have parameters, names are judged by whoever declares those.
@@ -551,8 +568,8 @@ fn has_parameters(section: &str) -> bool {
 
 /// Whether a section of this name is the server's, so that no task can have it.
 pub fn is_own_section(name: &str) -> bool {
-    // The sections of roles have other names than the one that stands in for them.
-    has_parameters(name) && name != ROLE
+    // The sections of roles and of TLS have other names than those that stand in for them.
+    has_parameters(name) && ![ROLE, PORT_TLS].contains(&name)
         || name.eq_ignore_ascii_case("Fetch")
         || name.eq_ignore_ascii_case("Default")
         || UNUSED_SECTIONS.iter().any(|(section, ..)| section.eq_ignore_ascii_case(name))

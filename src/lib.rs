@@ -13,7 +13,7 @@
 //! | [`fetchaction`] | what `action=fetch` does |
 //! | [`crawl`] | one crawl: frontier, visitors, robots, pages, and the datastore of what a task knows |
 //! | [`ingest`] | documents and the targets that take them |
-//! | [`action`], [`client`], [`log`], [`pause`], [`roles`], [`sqlite`], [`stop`], [`time`], [`url`], [`wildcard`] | base values and tools, which know no subsystem |
+//! | [`action`], [`client`], [`log`], [`pause`], [`roles`], [`sqlite`], [`stop`], [`time`], [`tls`], [`url`], [`wildcard`] | base values and tools, which know no subsystem |
 //!
 //! Arrows point down only: `server` uses `aci`, `queue`, `fetchaction` and `config`; `fetchaction` uses `crawl` and
 //! `ingest`; everything uses the base. Siblings never import each other; they meet as function values that
@@ -35,5 +35,6 @@ pub mod server;
 pub mod sqlite;
 pub mod stop;
 pub mod time;
+pub mod tls;
 pub mod url;
 pub mod wildcard;

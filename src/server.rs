@@ -20,13 +20,14 @@ pub use restore::{PlaceError, Placed, put_in_place};
 
 use crate::aci::{self, Access, HostWatch, Journal, Listening};
 use crate::action::{QueueName, TokenHost};
-use crate::config::{self, Config, Target};
+use crate::config::{self, Config, Door, Target};
 use crate::fetchaction::{self, FetchActions, FetchError, Performance};
 use crate::ingest;
 use crate::log;
 use crate::queue::{self, PerformError, Queue, QueueError, Running};
 use crate::stop::StopFlag;
 use crate::time::Moment;
+use crate::tls::{BadPem, PortFiles};
 use answer::{Answers, Waits};
 use backup::Backups;
 use crossbeam_channel::{Receiver, bounded};
@@ -53,6 +54,8 @@ pub enum StartError {
     Queue(#[from] QueueError),
     #[error("{what} port: {source}")]
     Listen { what: &'static str, source: aci::ListenError },
+    #[error("TLS of the {what} port: {source}")]
+    Tls { what: &'static str, source: BadPem },
     #[error("a thread cannot be started: {0}")]
     Thread(#[source] std::io::Error),
 }
@@ -82,8 +85,8 @@ impl Server {
         let fetch = Arc::new(FetchActions::new(fetch_settings(config)));
         let access = Arc::new(Access::new(config.roles.clone()));
         let bind = |what, settings| aci::bind(settings).map_err(|source| StartError::Listen { what, source });
-        let aci_port = bind("ACI", aci_settings(config, &access))?;
-        let service_port = bind("service", service_settings(config, &access))?;
+        let aci_port = bind("ACI", aci_settings(config, &access)?)?;
+        let service_port = bind("service", service_settings(config, &access)?)?;
         let addresses = Ports { aci: aci_port.address(), service: service_port.address() };
         let aci = addresses.aci;
         let token_host = TokenHost { ip: own_address(aci.ip()), port: aci.port() };
@@ -200,18 +203,25 @@ pub fn fetch_settings(config: &Config) -> fetchaction::Settings {
     }
 }
 
-fn aci_settings(config: &Config, access: &Arc<Access>) -> aci::Settings {
-    let config::Server { host, port, threads, .. } = config.server.clone();
-    aci::Settings { name: "aci", host, port, dispatchers: threads, ..limits(config, access) }
+fn aci_settings(config: &Config, access: &Arc<Access>) -> Result<aci::Settings, StartError> {
+    let config::Server { host, port, threads, door, .. } = config.server.clone();
+    let tls = tls(&door).map_err(|source| StartError::Tls { what: "ACI", source })?;
+    Ok(aci::Settings { name: "aci", host, port, tls, dispatchers: threads, ..common_settings(config, access) })
 }
 
-fn service_settings(config: &Config, access: &Arc<Access>) -> aci::Settings {
-    let config::Service { host, port } = config.service.clone();
-    aci::Settings { name: "service", host, port, dispatchers: 1, ..limits(config, access) }
+fn service_settings(config: &Config, access: &Arc<Access>) -> Result<aci::Settings, StartError> {
+    let config::Service { host, port, door } = config.service.clone();
+    let tls = tls(&door).map_err(|source| StartError::Tls { what: "service", source })?;
+    Ok(aci::Settings { name: "service", host, port, tls, dispatchers: 1, ..common_settings(config, access) })
+}
+
+/// The files were tried when the configuration was read; they may have changed since.
+fn tls(door: &Door) -> Result<Option<Arc<rustls::ServerConfig>>, BadPem> {
+    door.tls.as_ref().map(PortFiles::load).transpose()
 }
 
 /// What holds for both ports.
-fn limits(config: &Config, access: &Arc<Access>) -> aci::Settings {
+fn common_settings(config: &Config, access: &Arc<Access>) -> aci::Settings {
     aci::Settings {
         head_bytes_max: config.server.request_line_bytes_max,
         body_bytes_max: config.server.body_bytes_max,

@@ -133,6 +133,9 @@ fn what_cannot_be_granted_is_named_with_its_line() -> std::io::Result<()> {
         ("[AuthorizationRoles]\n0=R\n[R]\nStandardRoles=*\nGSSPrincipals=a@B\n", 5, "Kerberos is not spoken"),
         ("[AuthorizationRoles]\n0=R\n[R]\nStandardRoles=*\nSSLIdentities=uri:x\n", 5, "\"uri:x\" is none of these"),
         ("[Server]\nAdminClients=10.0.0.0/40\n", 2, "10.0.0.0/8"),
+        ("[Server]\nSSLConfig=Gone\n", 2, "the name of a section"),
+        ("[Server]\nSSLConfig=S\n[S]\nSSLMethod=Negotiate\n", 3, "SSLCertificate is missing"),
+        ("[Server]\nSSLConfig=S\n[S]\nSSLCertificate=absent.pem\n", 4, "absent.pem"),
     ] {
         fs::write(folder.path().join("broken.cfg"), text)?;
         let output = run(folder.path(), &["--config", "broken.cfg"]);
@@ -147,6 +150,7 @@ fn what_cannot_be_granted_is_named_with_its_line() -> std::io::Result<()> {
     for words in [
         "odd.cfg:6: Index in StandardRoles has no effect",
         "odd.cfg:7: [R] IndexActions has no effect",
+        "odd.cfg:8: [R] SSLIdentities has no effect: no port asks for certificates",
         "odd.cfg:9: [R] Client is not known and has no effect; is Clients meant?",
         "odd.cfg:10: nobody has the role Nobody",
         "warning: [R] Actions: the ACI port has no action QueueInfos; is QueueInfo meant?",

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What every module may use: values and tools that know no subsystem.
-const BASE: [&str; 10] = ["action", "client", "log", "pause", "roles", "sqlite", "stop", "time", "url", "wildcard"];
+const BASE: [&str; 11] =
+    ["action", "client", "log", "pause", "roles", "sqlite", "stop", "time", "tls", "url", "wildcard"];
 
 /// What a module may use beside itself and the base. Modules that are not named here may use nothing else.
 const ARROWS: [(&str, &[&str]); 5] = [

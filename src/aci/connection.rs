@@ -10,11 +10,13 @@ use super::chunked::{Chunked, Progress};
 use super::guests::Full;
 use super::head::{self, BodyLength, Head, Method, Scan, Version};
 use super::journal::Journal;
-use super::lines::{Answer, Lines};
+use super::lines::{Answer, Lines, Whole};
 use super::refusal::Refusal;
+use super::wire::{HandshakeError, Wire};
+use super::{certificate, forwarded};
 use crate::stop::StopFlag;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::io::ErrorKind;
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -64,14 +66,16 @@ fn tick() -> u64 {
 
 /// Serves `peer` until either side ends the connection.
 pub(super) fn serve(peer: &Peer, shared: &Shared) {
-    let mut connection = Connection { peer, shared, pending: Vec::new() };
+    let mut connection = Connection::new(peer, shared);
+    if let Err(end) = connection.begin(shared.settings.head_deadline) {
+        return connection.end(end);
+    }
     let mut is_first = true;
     loop {
         match connection.exchange(is_first) {
             Ok(After::Another) => is_first = false,
             Ok(After::Close) => return connection.linger(),
-            Err(End::Gone) => return,
-            Err(End::Refused(refusal)) => return connection.refuse(&refusal),
+            Err(end) => return connection.end(end),
         }
     }
 }
@@ -79,16 +83,22 @@ pub(super) fn serve(peer: &Peer, shared: &Shared) {
 /// Tells a client that it is not served at all, and why.
 pub(super) fn turn_away(peer: &Peer, shared: &Shared, full: Full) {
     let Settings { connections_max, connections_per_address_max, .. } = shared.settings;
-    let refusal = match full {
-        Full::Door => Refusal::Full { connections_max },
-        Full::Address => Refusal::FullForAddress { connections_max: connections_per_address_max },
+    let mut connection = Connection::new(peer, shared);
+    let refusal = match (connection.begin(LINGER), full) {
+        (Ok(()), Full::Door) => Refusal::Full { connections_max },
+        (Ok(()), Full::Address) => Refusal::FullForAddress { connections_max: connections_per_address_max },
+        (Err(End::Refused(refusal)), _) => refusal,
+        (Err(End::Gone), _) => return,
     };
-    Connection { peer, shared, pending: Vec::new() }.tell(&refusal);
+    connection.tell(&refusal);
 }
 
 struct Connection<'a> {
     peer: &'a Peer,
     shared: &'a Shared,
+    wire: Wire<'a>,
+    /// What the client's certificate says, as [`forwarded`] writes it.
+    names: String,
     /// Read and not yet used.
     pending: Vec<u8>,
 }
@@ -111,14 +121,57 @@ impl From<Refusal> for End {
     }
 }
 
-impl Connection<'_> {
+impl<'a> Connection<'a> {
+    fn new(peer: &'a Peer, shared: &'a Shared) -> Connection<'a> {
+        let wire = Wire::new(&peer.stream, &shared.closing);
+        Connection { peer, shared, wire, names: String::new(), pending: Vec::new() }
+    }
+
+    /// Agrees on TLS where the port speaks it: the first byte has `patience`, and the handshake has it once more.
+    fn begin(&mut self, patience: Duration) -> Result<(), End> {
+        let Some(tls) = &self.shared.settings.tls else { return Ok(()) };
+        // Silence is no offence: who has sent nothing is told nothing.
+        if !self.wire.begins_tls(Instant::now() + patience).map_err(|_| End::Gone)? {
+            return Err(Refusal::NotTls.into());
+        }
+        if let Err(error) = self.wire.secure(tls, Instant::now() + patience) {
+            self.note_failed_handshake(&error);
+            if !matches!(error, HandshakeError::Gone) {
+                // Or the alert that says why would often be lost.
+                self.linger();
+            }
+            return Err(End::Gone);
+        }
+        self.names = self.wire.certificate().map_or(String::new(), |der| forwarded::write(&certificate::names(der)));
+        Ok(())
+    }
+
+    /// A certificate that either side does not accept is somebody's mistake and is told to the administrator;
+    /// everything else is strangers' noise.
+    fn note_failed_handshake(&self, error: &HandshakeError) {
+        let (name, ip) = (self.shared.settings.name, self.peer.ip);
+        match error {
+            HandshakeError::Gone => {}
+            HandshakeError::Failed(
+                error @ (rustls::Error::InvalidCertificate(_)
+                | rustls::Error::NoCertificatesPresented
+                | rustls::Error::AlertReceived(_)),
+            ) => log::warn!(target: "application", "{name}: no TLS with {ip}: {error}"),
+            HandshakeError::Failed(error) => log::debug!(target: "application", "{name}: no TLS with {ip}: {error}"),
+            HandshakeError::TooLong => {
+                log::debug!(target: "application", "{name}: no TLS with {ip}: too long a handshake");
+            }
+        }
+    }
+
     fn exchange(&mut self, is_first: bool) -> Result<After, End> {
         let settings = &self.shared.settings;
         let head = self.read_head(is_first)?;
         let mut memory = self.shared.budget.hold();
         let body = self.read_body(&head, &mut memory)?;
         self.peer.waits_since.store(0, Ordering::Relaxed);
-        let answer = self.shared.lines.pass(&head, &body, self.peer.ip, settings.answer_deadline, &self.shared.budget);
+        let request = Whole { head: &head, body: &body, peer: self.peer.ip, names: &self.names };
+        let answer = self.shared.lines.pass(&request, settings.answer_deadline, &self.shared.budget);
         self.peer.waits_since.store(tick(), Ordering::Relaxed);
         let answer = answer?;
         drop((body, memory));
@@ -204,28 +257,18 @@ impl Connection<'_> {
     /// Reads once, whatever is there. `what` is named to a client that does not send it before `deadline`.
     fn fill(&mut self, deadline: Instant, what: &'static str) -> Result<(), End> {
         let mut chunk = [0; READ_BYTES];
-        loop {
-            // The door wakes a reader that waits; one that never has to wait sees the flag here.
-            if self.shared.closing.is_set() {
-                return Err(End::Gone);
+        match self.wire.read(&mut chunk, deadline) {
+            Ok(0) => Err(End::Gone),
+            Ok(count) => {
+                self.pending.extend_from_slice(&chunk[..count]);
+                Ok(())
             }
-            let Some(left) = time_left(deadline) else { return Err(Refusal::Slow(what).into()) };
-            self.peer.stream.set_read_timeout(Some(left)).map_err(|_| End::Gone)?;
-            let mut stream = &self.peer.stream;
-            match stream.read(&mut chunk) {
-                Ok(0) => return Err(End::Gone),
-                Ok(count) => {
-                    self.pending.extend_from_slice(&chunk[..count]);
-                    return Ok(());
-                }
-                // A time that ran out is seen above.
-                Err(error) if is_retried(error.kind()) => {}
-                Err(_) => return Err(End::Gone),
-            }
+            Err(error) if error.kind() == ErrorKind::TimedOut => Err(Refusal::Slow(what).into()),
+            Err(_) => Err(End::Gone),
         }
     }
 
-    fn write_answer(&self, answer: Answer, head: &Head, after: &After) -> Result<(), End> {
+    fn write_answer(&mut self, answer: Answer, head: &Head, after: &After) -> Result<(), End> {
         const SMALL_BYTES: usize = 16 * 1024;
         let Answer { head: mut start, body, memory: _memory } = answer;
         match (after, head.version) {
@@ -254,24 +297,14 @@ impl Connection<'_> {
         settings.write_deadline + Duration::from_secs(seconds as u64)
     }
 
-    fn write(&self, mut bytes: &[u8], deadline: Instant) -> Result<(), End> {
-        let mut stream = &self.peer.stream;
-        while !bytes.is_empty() {
-            let Some(left) = time_left(deadline) else { return Err(End::Gone) };
-            stream.set_write_timeout(Some(left)).map_err(|_| End::Gone)?;
-            match stream.write(bytes) {
-                Ok(0) => return Err(End::Gone),
-                Ok(count) => bytes = &bytes[count..],
-                Err(error) if is_retried(error.kind()) => {}
-                Err(_) => return Err(End::Gone),
-            }
-        }
-        Ok(())
+    fn write(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), End> {
+        self.wire.write(bytes, deadline).map_err(|_| End::Gone)
     }
 
-    fn refuse(&mut self, refusal: &Refusal) {
+    fn end(&mut self, end: End) {
+        let End::Refused(refusal) = end else { return };
         self.shared.journal.connections.refused();
-        self.tell(refusal);
+        self.tell(&refusal);
     }
 
     fn tell(&mut self, refusal: &Refusal) {
@@ -281,19 +314,11 @@ impl Connection<'_> {
         }
     }
 
-    /// Says that nothing more comes, and reads what the client still sends until it closes: closing over unread bytes
-    /// would reset the connection and could take the reply with it.
+    /// Reads what the client still sends until it closes: closing over unread bytes would reset the connection and
+    /// could take the reply with it.
     fn linger(&mut self) {
-        if self.peer.stream.shutdown(Shutdown::Write).is_err() {
-            return;
-        }
-        let deadline = Instant::now() + LINGER;
-        loop {
-            self.pending.clear();
-            if self.fill(deadline, "end of the connection").is_err() {
-                return;
-            }
-        }
+        // Whatever goes wrong, the connection ends here.
+        let _ = self.wire.finish(Instant::now() + LINGER);
     }
 }
 
@@ -301,14 +326,4 @@ const BODY: &str = "whole body of the request";
 
 fn hold(memory: &mut Held, bytes: usize) -> Result<(), Refusal> {
     memory.grow_to(bytes).map_err(|_| Refusal::Busy("other large requests are being read"))
-}
-
-/// `None` once `deadline` has passed; a timeout of zero would mean none at all.
-fn time_left(deadline: Instant) -> Option<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    (!left.is_zero()).then(|| left.max(Duration::from_millis(1)))
-}
-
-fn is_retried(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

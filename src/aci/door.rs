@@ -26,6 +26,8 @@ const GIVEN_UP: usize = 24;
 
 /// A connection's thread keeps its buffers on the heap.
 const STACK_BYTES: usize = 128 * 1024;
+/// Signatures and chains of certificates are computed on the stack.
+const TLS_STACK_BYTES: usize = 256 * 1024;
 
 pub(super) struct Door {
     address: SocketAddr,
@@ -288,7 +290,8 @@ impl Acceptor {
             drop((guest, shared, ending));
         };
         let name = format!("{}-client", self.shared.settings.name);
-        match thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(serve) {
+        let stack_bytes = if self.shared.settings.tls.is_some() { TLS_STACK_BYTES } else { STACK_BYTES };
+        match thread::Builder::new().name(name).stack_size(stack_bytes).spawn(serve) {
             Ok(thread) => self.threads.push(thread),
             Err(error) => log::warn!(target: "application", "{ip} is not served, as no thread starts: {error}"),
         }

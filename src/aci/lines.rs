@@ -20,8 +20,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The header that names a request's peer. The door writes every header on a line, so a client cannot set it.
+/// The headers that name a request's peer, and what its certificate says. The door writes every header on a line, so a
+/// client cannot set them.
 pub(super) const PEER: &str = "Webconnector-Peer";
+pub(super) const NAMES: &str = "Webconnector-Names";
 
 /// A probe is answered by an idle dispatcher within microseconds.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,6 +39,15 @@ pub(super) struct Lines {
     large_back: Sender<()>,
     /// Set when no answer is awaited any more; shuts every line down.
     now: StopFlag,
+}
+
+/// A whole request, and who sent it.
+pub(super) struct Whole<'a> {
+    pub(super) head: &'a Head,
+    pub(super) body: &'a [u8],
+    pub(super) peer: IpAddr,
+    /// As [`super::forwarded`] writes them; empty without a certificate.
+    pub(super) names: &'a str,
 }
 
 /// A response, and the part of the budget that its memory takes.
@@ -69,19 +80,12 @@ impl Lines {
 
     /// Has one request answered. Waits at most `wait` for a line, and then for as long as the answer takes or until
     /// the lines are shut down.
-    pub(super) fn pass(
-        &self,
-        head: &Head,
-        body: &[u8],
-        peer: IpAddr,
-        wait: Duration,
-        budget: &Arc<Budget>,
-    ) -> Result<Answer, Refusal> {
+    pub(super) fn pass(&self, request: &Whole<'_>, wait: Duration, budget: &Arc<Budget>) -> Result<Answer, Refusal> {
         let deadline = Instant::now() + wait;
-        let large = if body.len() > FREE_BYTES { Some(self.take_large(deadline)?) } else { None };
+        let large = if request.body.len() > FREE_BYTES { Some(self.take_large(deadline)?) } else { None };
         let mut slot = self.take(deadline)?;
         let answer = slot.line(self).and_then(|line| {
-            line.send(head, body, peer)?;
+            line.send(request)?;
             line.receive(budget.hold())
         });
         drop(large);
@@ -91,7 +95,7 @@ impl Lines {
             if self.now.is_set() {
                 return Err(Refusal::Busy("the server is stopping"));
             }
-            log::error!(target: "application", "a request from {peer} got no answer: {error}");
+            log::error!(target: "application", "a request from {} got no answer: {error}", request.peer);
             Err(Refusal::Unanswered)
         })
     }
@@ -168,19 +172,23 @@ impl Line {
         self.stream.set_read_timeout(None)
     }
 
-    fn send(&mut self, head: &Head, body: &[u8], peer: IpAddr) -> io::Result<()> {
+    fn send(&mut self, request: &Whole<'_>) -> io::Result<()> {
+        let Whole { head, body, peer, names } = request;
         let method = match head.method {
             // The answer to HEAD is cut by the door.
             Method::Get | Method::Head => "GET",
             Method::Post => "POST",
         };
-        let mut request = Vec::with_capacity(256 + head.target.len());
-        write!(request, "{method} {} HTTP/1.1\r\n{PEER}: {peer}\r\nContent-Length: {}\r\n", head.target, body.len())?;
+        let mut text = Vec::with_capacity(256 + head.target.len());
+        write!(text, "{method} {} HTTP/1.1\r\n{PEER}: {peer}\r\nContent-Length: {}\r\n", head.target, body.len())?;
         if let Some(content_type) = &head.content_type {
-            write!(request, "Content-Type: {content_type}\r\n")?;
+            write!(text, "Content-Type: {content_type}\r\n")?;
         }
-        request.extend_from_slice(b"\r\n");
-        self.stream.write_all(&request)?;
+        if !names.is_empty() {
+            write!(text, "{NAMES}: {names}\r\n")?;
+        }
+        text.extend_from_slice(b"\r\n");
+        self.stream.write_all(&text)?;
         self.stream.write_all(body)
     }
 

@@ -10,13 +10,13 @@
 use super::access::Access;
 use super::actions::ActionSpec;
 use super::journal::{Asked, Begun, DispatcherState, Journal};
-use super::lines::PEER;
+use super::lines::{NAMES, PEER};
 use super::output::Output;
 use super::private::PrivateDirectory;
 use super::render::{Format, render};
 use super::reply::{ErrorCode, Failure, Outcome, Raw, Reply};
 use super::request::{self, Parsed, Request};
-use super::{Caller, Handler, ListenError, Settings, join_within};
+use super::{Caller, Handler, ListenError, Settings, forwarded, join_within};
 use crate::stop::StopFlag;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::any::Any;
@@ -174,6 +174,7 @@ impl Desk {
             return sent(&self.journal, request.respond(Response::empty(StatusCode(204))));
         };
         let content_type = value("Content-Type");
+        let names = value(NAMES).map_or(Vec::new(), |names| forwarded::read(&names));
         let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
         if let Err(error) = request.as_reader().read_to_end(&mut body) {
             return sent(&self.journal, Err(error));
@@ -184,7 +185,7 @@ impl Desk {
         let (asked, question) = (Asked { target, content_type, body }, Question { action, format, peer });
         let dispatcher = self.journal.dispatcher(self.number);
         dispatcher.begin(spec.map(|spec| spec.name), peer);
-        let caller = Caller { peer, names: Vec::new(), action_id, dispatcher };
+        let caller = Caller { peer, names, action_id, dispatcher };
         // Whoever may not ask is told nothing of how to ask.
         let typed = spec.map_or(Ok(()), |spec| self.access.check(peer, &caller.names, spec)).and(typed);
         let performed = catch_unwind(AssertUnwindSafe(|| match (typed, output) {

@@ -7,6 +7,9 @@ pub(super) enum Refusal {
     /// The bytes are no HTTP/1.x request, or one that two readers could take for different things.
     #[error("bad request: {0}")]
     Malformed(&'static str),
+    /// The first byte is none of TLS, which the port speaks.
+    #[error("bad request: this port speaks HTTPS; send the request to https:// in place of http://")]
+    NotTls,
     #[error("the {0} did not arrive in time")]
     Slow(&'static str),
     #[error("the request line and headers are larger than {bytes_max} bytes, which [Server] MaxInputString sets")]
@@ -37,7 +40,7 @@ pub(super) enum Refusal {
 impl Refusal {
     fn status(&self) -> &'static str {
         match self {
-            Refusal::Malformed(_) => "400 Bad Request",
+            Refusal::Malformed(_) | Refusal::NotTls => "400 Bad Request",
             Refusal::Slow(_) => "408 Request Timeout",
             Refusal::HeadTooLarge { .. } | Refusal::TooManyHeaders { .. } => "431 Request Header Fields Too Large",
             Refusal::BodyTooLarge { .. } => "413 Content Too Large",

@@ -2,10 +2,10 @@
 
 use super::error::{ClientError, Phase};
 use super::socket::Flagged;
+use crate::tls::{BadPem, certificates, private_key, provider};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -66,20 +66,6 @@ pub enum Trust {
 /// The certificate that a task shows to a server that asks for one.
 #[derive(Clone)]
 pub struct Identity(Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>);
-
-/// A file of certificates or of a key cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {why}", path.display())]
-pub struct BadPem {
-    pub path: PathBuf,
-    pub why: String,
-}
-
-impl BadPem {
-    fn new(path: &Path, why: impl fmt::Display) -> BadPem {
-        BadPem { path: path.to_owned(), why: why.to_string() }
-    }
-}
 
 impl Trust {
     /// Reads PEM certificates from `file`, and from all files of `folder` that hold some.
@@ -142,16 +128,7 @@ impl Identity {
     /// Reads a PEM certificate with those it is issued by, and its key. Both may be in one file.
     pub fn read(certificate: &Path, key: &Path) -> Result<Identity, BadPem> {
         let chain = certificates(certificate)?;
-        let text = std::fs::read(key).map_err(|error| BadPem::new(key, error))?;
-        let private = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
-            let is_locked = text.windows(9).any(|part| part == b"ENCRYPTED");
-            let why = if is_locked {
-                "the key is encrypted; decrypt it with openssl pkey"
-            } else {
-                "no private key in PEM form"
-            };
-            BadPem::new(key, format!("{why} ({error})"))
-        })?;
+        let private = private_key(key)?;
         // Asked now, as nothing can be said later: whether the two belong together.
         builder()
             .with_root_certificates(RootCertStore::empty())
@@ -165,20 +142,6 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Identity")
     }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadPem> {
-    let text = std::fs::read(path).map_err(|error| BadPem::new(path, error))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(BadPem::new(path, "no certificate in PEM form")),
-        Ok(found) => Ok(found),
-        Err(error) => Err(BadPem::new(path, error)),
-    }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {

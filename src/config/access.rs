@@ -1,9 +1,12 @@
-//! Who may ask for what: `[AuthorizationRoles]`, and the lists of clients that roles have replaced (aci.md 6.2).
+//! Who may ask for what, and how: `[AuthorizationRoles]` and the lists of clients that roles have replaced, and
+//! `SSLConfig` (aci.md 6.2).
 
+use super::outgoing::speaks_tls;
 use super::parameters::{NO_INDEX_PORT, Weight};
-use super::{BadSetting, Layers, Reader, is_own_section, unquoted};
+use super::{BadSetting, Door, Layers, Reader, is_own_section, unquoted};
 use crate::action::FromParam;
 use crate::roles::{Client, Identity, Role, Roles, StandardRole};
+use crate::tls::PortFiles;
 
 /// The lists of the reference's older versions. What they grant is added to what roles grant, and as with roles, one that
 /// is there replaces the default, also if it is empty.
@@ -116,5 +119,85 @@ impl Reader<'_> {
             items.push(read);
         }
         items
+    }
+
+    /// What `[Server]` or `[Service]` says of its port beside the address.
+    pub(super) fn door(&mut self, section: &Layers<'_>) -> Door {
+        let tls = match self.port_tls(section) {
+            Ok(tls) => tls,
+            // Both ports may name the section.
+            Err(problem) if self.problems.contains(&problem) => None,
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        };
+        Door { tls }
+    }
+
+    fn port_tls(&mut self, section: &Layers<'_>) -> Result<Option<PortFiles>, BadSetting> {
+        let Some(name) = section.text("SSLConfig") else { return Ok(None) };
+        if self.ini.section(&name).is_none() {
+            return Err(section.bad("SSLConfig", "the name of a section with SSLCertificate and SSLPrivateKey"));
+        }
+        let tls = self.layers(&[&name]);
+        let speaks_tls = speaks_tls(&tls)?;
+        let is_checked = tls.boolean("SSLCheckCertificate")?.unwrap_or(false);
+        if !speaks_tls {
+            let origin = tls.get("SSLMethod").map_or(String::new(), |entry| entry.origin.to_string());
+            self.warn(format!("{origin}: [{name}] SSLMethod is NONE: the port speaks plain HTTP"));
+            return Ok(None);
+        }
+        if tls.text("SSLPrivateKeyPassword").is_some() {
+            let expected = "nothing, as an encrypted key cannot be read: decrypt it with openssl pkey";
+            return Err(tls.bad("SSLPrivateKeyPassword", expected));
+        }
+        let path = |name: &str| tls.text(name).map(|text| self.base.join(text));
+        let certificate = path("SSLCertificate")
+            .ok_or_else(|| tls.bad("SSLCertificate", "the PEM file of the port's certificate"))?;
+        let key = path("SSLPrivateKey").unwrap_or_else(|| certificate.clone());
+        let authorities = path("SSLCACertificate");
+        if is_checked && authorities.is_none() {
+            let expected =
+                "the PEM file of those who issue the certificates of clients, as SSLCheckCertificate is TRUE";
+            return Err(tls.bad("SSLCACertificate", expected));
+        }
+        let files = PortFiles { certificate, key, authorities: authorities.filter(|_| is_checked) };
+        match files.load() {
+            Ok(_) => Ok(Some(files)),
+            Err(bad) => {
+                let of = |path: &std::path::PathBuf| *path == bad.path;
+                let name = match &files {
+                    PortFiles { authorities: Some(path), .. } if of(path) => "SSLCACertificate",
+                    PortFiles { certificate, .. } if of(certificate) => "SSLCertificate",
+                    PortFiles { .. } => "SSLPrivateKey",
+                };
+                Err(tls.bad(name, &format!("a file that can be used ({bad})")))
+            }
+        }
+    }
+
+    /// Whether a port's `SSLConfig` names this section.
+    pub(super) fn is_port_tls(&self, title: &str) -> bool {
+        ["Server", "Service"].iter().any(|section| {
+            self.layers(&[section]).text("SSLConfig").is_some_and(|name| name.eq_ignore_ascii_case(title))
+        })
+    }
+
+    /// Identities that nobody can show.
+    pub(super) fn note_unchecked_identities(&mut self, roles: &Roles, doors: [&Door; 2]) {
+        let is_checked = |door: &&Door| door.tls.as_ref().is_some_and(|tls| tls.authorities.is_some());
+        if doors.iter().any(is_checked) {
+            return;
+        }
+        for role in roles.iter().filter(|role| !role.identities.is_empty()) {
+            let entry = self.layers(&[&role.name]).get("SSLIdentities");
+            let origin = entry.map_or(String::new(), |entry| format!("{}: ", entry.origin));
+            self.warn(format!(
+                "{origin}[{}] SSLIdentities has no effect: no port asks for certificates, which SSLConfig with \
+                 SSLCheckCertificate=TRUE would make it do",
+                role.name
+            ));
+        }
     }
 }

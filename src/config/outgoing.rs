@@ -1,7 +1,8 @@
 //! TLS and the proxy of outgoing connections, which tasks and the handlers of events have under the same names.
 
 use super::{BadSetting, Layers};
-use crate::client::{BadPem, Check, Credentials, Enabled, Identity, Proxy, ProxyKind, Secret, Tls, Trust};
+use crate::client::{Check, Credentials, Enabled, Identity, Proxy, ProxyKind, Secret, Tls, Trust};
+use crate::tls::BadPem;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +17,17 @@ pub(super) const TLS_PARAMETERS: [&str; 7] = [
     "SSLPrivateKey",
 ];
 
-/// How TLS is spoken. Files, which `of_file` alone names, are read now; relative ones are in `folder`.
-pub fn tls(folder: &Path, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Tls, BadSetting> {
+/// Whether `SSLMethod` means TLS, as it does without a value.
+pub(super) fn speaks_tls(layers: &Layers<'_>) -> Result<bool, BadSetting> {
     const METHODS: [&str; 8] = ["NONE", "SSLV3", "TLSV1", "TLSV1.1", "TLSV1.2", "TLSV1.3", "SSLV23", "NEGOTIATE"];
     let known = |text: &str| METHODS.iter().copied().find(|method| text.trim().eq_ignore_ascii_case(method));
     let expected = "Negotiate (TLS 1.2 or 1.3, which every other name but NONE means as well) or NONE";
-    let method = layers.read_with("SSLMethod", expected, known)?;
+    Ok(layers.read_with("SSLMethod", expected, known)? != Some("NONE"))
+}
+
+/// How TLS is spoken. Files, which `of_file` alone names, are read now; relative ones are in `folder`.
+pub fn tls(folder: &Path, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<Tls, BadSetting> {
+    let enabled = if speaks_tls(layers)? { Enabled::Yes } else { Enabled::No };
     let path = |name| of_file.text(name).map(|text| folder.join(text));
     let bad = |name: &str, bad: &BadPem| of_file.bad(name, &format!("a file that can be used ({bad})"));
 
@@ -52,7 +58,6 @@ pub fn tls(folder: &Path, layers: &Layers<'_>, of_file: &Layers<'_>) -> Result<T
         (_, Some(false)) => Check::IssuerOnly,
         _ => Check::Whole,
     };
-    let enabled = if method == Some("NONE") { Enabled::No } else { Enabled::Yes };
     Ok(Tls { enabled, check, trust, identity })
 }
 

@@ -38,6 +38,7 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     ),
     spec("Server", "AdminClients", "localhost", OLD_LIST),
     spec("Server", "QueryClients", "*", OLD_LIST),
+    spec("Server", "SSLConfig", "plain HTTP", SSL_CONFIG),
     spec(
         "Server",
         "AllowedOutputDirectoryCSVs",
@@ -55,6 +56,27 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     spec("Service", "ServicePort", "7007", "Port for status and stop; 0 takes a free one and the start line names it."),
     spec("Service", "ServiceControlClients", "localhost", OLD_LIST),
     spec("Service", "ServiceStatusClients", "*", OLD_LIST),
+    spec("Service", "SSLConfig", "plain HTTP", SSL_CONFIG),
+    spec(
+        PORT_TLS,
+        "SSLMethod",
+        "Negotiate",
+        "Negotiate: TLS 1.2 or 1.3, which every other name of the reference means as well. NONE: plain HTTP.",
+    ),
+    spec(
+        PORT_TLS,
+        "SSLCertificate",
+        "required",
+        "PEM file of the port's certificate, with those that it is issued by.",
+    ),
+    spec(PORT_TLS, "SSLPrivateKey", "SSLCertificate", "PEM file of its key, not encrypted."),
+    spec(
+        PORT_TLS,
+        "SSLCheckCertificate",
+        "FALSE",
+        "TRUE serves only clients that show a certificate of SSLCACertificate.",
+    ),
+    spec(PORT_TLS, "SSLCACertificate", "none", "PEM file of those who issue the certificates of clients."),
     spec(
         "AuthorizationRoles",
         "0",
@@ -205,6 +227,10 @@ pub const HANDLER_PARAMETERS: &[ParameterSpec] = &[
 /// Stands in for the sections of roles, which have names of their own.
 pub(super) const ROLE: &str = "a role";
 
+/// The same for the sections that SSLConfig names.
+pub(super) const PORT_TLS: &str = "an SSLConfig";
+
+const SSL_CONFIG: &str = "The section with the certificate of the port, which then speaks HTTPS alone.";
 const OLD_LIST: &str = "Clients, written as for a role, who have what its name says beside those that roles name; empty for \
     nobody. Roles have replaced it.";
 const LOG_TYPES: &str = "What a stream takes: application, action, synchronize, collect, view, identifiers, delete, \
@@ -238,10 +264,10 @@ pub(super) enum Weight {
 }
 
 pub(super) const UNUSED: &[Unused] = &[
-    unused("Server", "SSLConfig", Weight::Heavy, NO_TLS),
     unused("Server", "XSLTemplates", Weight::Light, "replies are not transformed"),
-    unused("Service", "SSLConfig", Weight::Heavy, NO_TLS),
     unused("Service", "Access-Control-Allow-Origin", Weight::Light, "browsers of other origins are not admitted"),
+    unused(PORT_TLS, "SSLCheckCommonName", Weight::Light, "the names of clients are for SSLIdentities"),
+    unused(PORT_TLS, "SSLPrivateKeyPassword", Weight::Light, "the key must not be encrypted"),
     unused(ROLE, "IndexActions", Weight::Light, NO_INDEX_PORT),
     unused(ROLE, "GSSPrincipals", Weight::Light, "Kerberos is not spoken here"),
     unused("Actions", "AsyncStoreLibraryDirectory", Weight::Light, OWN_STORE),
@@ -255,7 +281,6 @@ pub(super) const UNUSED: &[Unused] = &[
     unused("Ingestion", "IngestSourceConnectorFields", Weight::Heavy, SET_IT_FOR_TASKS),
 ];
 
-const NO_TLS: &str = "the port speaks plain HTTP";
 pub(super) const NO_INDEX_PORT: &str = "that is for another kind of server; a connector has no index port";
 const OWN_STORE: &str = "the queue is always kept on disk, in a database of its own";
 const SET_IT_FOR_TASKS: &str = "parameters of documents are set in a task's section, [FetchTasks] or [Default]";

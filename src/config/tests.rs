@@ -32,9 +32,10 @@ fn without_a_file_there_are_defaults_and_only_this_machine() {
         connections_max: 512,
         connections_per_address_max: 256,
         log_timing: false,
+        door: Door::default(),
     };
     assert_eq!(config.server, server);
-    assert_eq!(config.service, Service { host: "127.0.0.1".into(), port: 7007 });
+    assert_eq!(config.service, Service { host: "127.0.0.1".into(), port: 7007, door: Door::default() });
     let actions = Actions {
         threads: 2,
         waiting_max: 10_000,
@@ -90,7 +91,7 @@ fn a_file_sets_what_it_names_and_paths_count_from_its_folder() -> Outcome {
     assert_eq!((server.request_line_bytes_max, server.body_bytes_max), (64_000, 10 << 20));
     assert_eq!(server.output_folders, [config.base.join("replies")]);
     assert_eq!(server.backup_folders, [config.base.join("backup")]);
-    assert_eq!(config.service, Service { host: "::1".into(), port: 7107 });
+    assert_eq!(config.service, Service { host: "::1".into(), port: 7107, door: Door::default() });
     assert_eq!((config.actions.threads, config.actions.waiting_max, config.actions.ended_max), (1, 7, 0));
     assert_eq!(config.actions.ended_age_max, Duration::from_hours(7 * 24));
     let stream = &config.logging.streams[0];
@@ -216,6 +217,7 @@ fn every_declared_parameter_is_read() {
         // Roles and the like are sections that others name.
         let listed = match spec.section {
             ROLE => "[AuthorizationRoles]\n0=a role\n",
+            PORT_TLS => "[Server]\nSSLConfig=an SSLConfig\n",
             _ => "",
         };
         let text = format!("{listed}[{}]\n{}=?!\n", spec.section, spec.name);
@@ -227,8 +229,9 @@ fn every_declared_parameter_is_read() {
 fn declared_defaults_are_the_defaults() -> Outcome {
     // Setting a plain default changes nothing.
     let is_plain = |default: &str| !default.contains(' ') || default == "30 days";
-    let specs =
-        PARAMETERS.iter().filter(|spec| is_plain(spec.default) && !["FetchTasks", ROLE].contains(&spec.section));
+    let specs = PARAMETERS
+        .iter()
+        .filter(|spec| is_plain(spec.default) && !["FetchTasks", ROLE, PORT_TLS].contains(&spec.section));
     // Setting IngestHost would choose CFS, and IngestPort would be without effect.
     let specs = specs.filter(|spec| !spec.name.starts_with("Ingest") && spec.default != "none");
     let text: Vec<String> = specs.map(|spec| format!("[{}]\n{}={}\n", spec.section, spec.name, spec.default)).collect();
