@@ -30,6 +30,7 @@ mod journal;
 mod lines;
 mod listener;
 mod multipart;
+mod origins;
 mod output;
 mod private;
 mod queueaction;
@@ -46,6 +47,7 @@ pub use actions::{ACI_ACTIONS, ActionSpec, Form, ParamSpec, SERVICE_ACTIONS, STA
 pub use help::{Help, HelpForm, HelpPort};
 pub use hosts::HostWatch;
 pub use journal::{Answered, Answering, CancelError, ConnectionCounts, Count, DispatcherState, Journal};
+pub use origins::Origins;
 pub use queueaction::{QueueAction, QueueCommand, Which};
 pub use reply::{Element, ErrorCode, Failure, Outcome, Raw, Reply};
 pub use request::{FetchAction, FetchRequest, Request};
@@ -103,6 +105,8 @@ pub struct Settings {
     pub access: Arc<Access>,
     /// What the port shows and asks if it speaks TLS; it speaks plain HTTP without.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whose pages may read answers.
+    pub origins: Origins,
     /// Requests answered at once, at least one.
     pub dispatchers: usize,
     /// Connections open at once.
@@ -142,6 +146,7 @@ impl Default for Settings {
             port: 7006,
             access: Arc::default(),
             tls: None,
+            origins: Origins::default(),
             dispatchers: 4,
             connections_max: 512,
             reserved_for_loopback: 8,

@@ -101,6 +101,8 @@ pub struct Service {
 pub struct Door {
     /// The files of its TLS, which can be used; plain HTTP without.
     pub tls: Option<PortFiles>,
+    /// Whose pages may read answers, as browsers write origins, or `*`.
+    pub origins: Vec<String>,
 }
 
 /// `[Actions]`, overridden by `[Fetch]`.

@@ -18,7 +18,7 @@ pub use check::{Checked, check};
 pub use restart::{Ports, next_config};
 pub use restore::{PlaceError, Placed, put_in_place};
 
-use crate::aci::{self, Access, HostWatch, Journal, Listening};
+use crate::aci::{self, Access, HostWatch, Journal, Listening, Origins};
 use crate::action::{QueueName, TokenHost};
 use crate::config::{self, Config, Door, Target};
 use crate::fetchaction::{self, FetchActions, FetchError, Performance};
@@ -125,6 +125,9 @@ impl Server {
             large_parameters: Mutex::default(),
             started: Moment::now(),
             ports: addresses,
+            access: Arc::clone(&access),
+            aci_origins: origins(&config.server.door),
+            service_origins: origins(&config.service.door),
         });
         let perform: queue::Perform = Arc::new(move |running: &Running| perform(&fetch, running));
         queue.start(&perform)?;
@@ -205,19 +208,25 @@ pub fn fetch_settings(config: &Config) -> fetchaction::Settings {
 
 fn aci_settings(config: &Config, access: &Arc<Access>) -> Result<aci::Settings, StartError> {
     let config::Server { host, port, threads, door, .. } = config.server.clone();
+    let origins = origins(&door);
     let tls = tls(&door).map_err(|source| StartError::Tls { what: "ACI", source })?;
-    Ok(aci::Settings { name: "aci", host, port, tls, dispatchers: threads, ..common_settings(config, access) })
+    Ok(aci::Settings { name: "aci", host, port, tls, origins, dispatchers: threads, ..common_settings(config, access) })
 }
 
 fn service_settings(config: &Config, access: &Arc<Access>) -> Result<aci::Settings, StartError> {
     let config::Service { host, port, door } = config.service.clone();
+    let origins = origins(&door);
     let tls = tls(&door).map_err(|source| StartError::Tls { what: "service", source })?;
-    Ok(aci::Settings { name: "service", host, port, tls, dispatchers: 1, ..common_settings(config, access) })
+    Ok(aci::Settings { name: "service", host, port, tls, origins, dispatchers: 1, ..common_settings(config, access) })
 }
 
 /// The files were tried when the configuration was read; they may have changed since.
 fn tls(door: &Door) -> Result<Option<Arc<rustls::ServerConfig>>, BadPem> {
     door.tls.as_ref().map(PortFiles::load).transpose()
+}
+
+fn origins(door: &Door) -> Origins {
+    if door.origins.iter().any(|origin| origin == "*") { Origins::All } else { Origins::Listed(door.origins.clone()) }
 }
 
 /// What holds for both ports.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{AciError, Response, Setup, poll, run};
+use common::{AciError, Connector, Response, Setup, poll, run};
 use std::fs;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use tempfile::TempDir;
@@ -133,6 +133,7 @@ fn what_cannot_be_granted_is_named_with_its_line() -> std::io::Result<()> {
         ("[AuthorizationRoles]\n0=R\n[R]\nStandardRoles=*\nGSSPrincipals=a@B\n", 5, "Kerberos is not spoken"),
         ("[AuthorizationRoles]\n0=R\n[R]\nStandardRoles=*\nSSLIdentities=uri:x\n", 5, "\"uri:x\" is none of these"),
         ("[Server]\nAdminClients=10.0.0.0/40\n", 2, "10.0.0.0/8"),
+        ("[Service]\nAccess-Control-Allow-Origin=admin.example.com\n", 2, "https://admin.example.com:8443"),
         ("[Server]\nSSLConfig=Gone\n", 2, "the name of a section"),
         ("[Server]\nSSLConfig=S\n[S]\nSSLMethod=Negotiate\n", 3, "SSLCertificate is missing"),
         ("[Server]\nSSLConfig=S\n[S]\nSSLCertificate=absent.pem\n", 4, "absent.pem"),
@@ -158,4 +159,97 @@ fn what_cannot_be_granted_is_named_with_its_line() -> std::io::Result<()> {
         assert!(told.contains(words), "{words} in {told}");
     }
     Ok(())
+}
+
+#[test]
+fn show_permissions_tells_who_may_and_to_an_administrator_why() {
+    let connector = with_roles(&[
+        &[("StandardRoles", "Admin"), ("Clients", "localhost")],
+        &[("StandardRoles", "Query"), ("Clients", "10.0.0.0/8,127.0.0.1"), ("SSLIdentities", "robot")],
+    ])
+    .set("Service", "Access-Control-Allow-Origin", "https://admin.example.com")
+    .start();
+    let of = |xml: &common::Xml, name: &str| {
+        let requested = xml.find("autn:requested").expect("what was asked for").clone();
+        requested.text(name).to_owned()
+    };
+    let own = connector.ok("action=ShowPermissions");
+    assert_eq!(
+        [of(&own, "autn:ip"), of(&own, "autn:ipvalid"), of(&own, "autn:adminclient")],
+        ["127.0.0.1", "true", "true"]
+    );
+    let rules = own.find("autn:rules").expect("an administrator sees the rules");
+    assert_eq!(
+        rules.child_names(),
+        [
+            "autn:queryclient",
+            "autn:adminclient",
+            "autn:servicestatusclient",
+            "autn:servicecontrolclient",
+            "autn:allowedproxy",
+            "autn:indexclient",
+            "autn:allowedindexproxy"
+        ]
+    );
+    let query = rules.find("autn:queryclient").expect("it is told");
+    let origins: Vec<&str> = query.all("autn:origin").into_iter().map(common::Xml::own_text).collect();
+    assert_eq!((query.text("autn:enabled"), origins), ("true", vec!["10.0.0.0/8", "127.0.0.1"]));
+
+    let other = connector.ok("action=ShowPermissions&IP=10.1.2.3");
+    assert_eq!([of(&other, "autn:queryclient"), of(&other, "autn:adminclient")], ["true", "false"]);
+    let none = connector.ok("action=ShowPermissions&IP=10.1.2");
+    assert_eq!([of(&none, "autn:ipvalid"), of(&none, "autn:queryclient")], ["false", "false"]);
+    assert!(!may(2, connector.aci(), "action=ShowPermissions"));
+
+    let service = connector.service("action=ShowPermissions&IP=192.0.2.1").envelope();
+    let cors = service.find("autn:cors").expect("the origins are told");
+    assert_eq!([cors.text("autn:enabled"), cors.text("autn:origin")], ["true", "https://admin.example.com"]);
+    assert_eq!(
+        [of(&service, "autn:servicestatusclient"), of(&service, "autn:servicecontrolclient")],
+        ["true", "false"]
+    );
+    let strange = ask(2, connector.service_address(), "action=ShowPermissions").envelope();
+    assert!(strange.find("autn:rules").is_some(), "every loopback address is this host");
+}
+
+#[test]
+fn pages_of_listed_origins_may_read_answers_and_others_may_not() {
+    let connector = Setup::new()
+        .set("Server", "Access-Control-Allow-Origin", "https://admin.example.com http://10.0.0.1:7006/")
+        .set("Service", "Access-Control-Allow-Origin", "*")
+        .start();
+    let send = |port: SocketAddr, method: &str, headers: &str| {
+        let request = format!("{method} /action=GetStatus HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n");
+        Response::to(port, request.as_bytes()).expect("the connector answers")
+    };
+    let (aci, service) = (connector.aci(), connector.service_address());
+    let allowed = |response: &Response| response.header("Access-Control-Allow-Origin").map(str::to_owned);
+
+    let plain = send(aci, "GET", "");
+    assert_eq!((allowed(&plain), plain.header("Vary")), (None, Some("Origin")));
+    for origin in ["https://admin.example.com", "http://10.0.0.1:7006"] {
+        let response = send(aci, "GET", &format!("Origin: {origin}\r\n"));
+        assert_eq!((allowed(&response).as_deref(), response.header("Vary")), (Some(origin), Some("Origin")));
+        assert_eq!(response.status, 200);
+    }
+    for origin in
+        ["https://evil.example", "https://admin.example.com.evil.example", "null", "https://admin.example.com:8443"]
+    {
+        let response = send(aci, "GET", &format!("Origin: {origin}\r\n"));
+        assert_eq!((allowed(&response), response.status), (None, 200), "{origin}");
+    }
+    assert_eq!(allowed(&send(service, "GET", "Origin: https://any.example\r\n")).as_deref(), Some("*"));
+
+    let asks = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type,x-mark\r\n";
+    let preflight = send(aci, "OPTIONS", &format!("Origin: https://admin.example.com\r\n{asks}"));
+    assert_eq!((preflight.status, allowed(&preflight).as_deref()), (204, Some("https://admin.example.com")));
+    assert_eq!(preflight.header("Access-Control-Allow-Methods"), Some("GET, HEAD, POST"));
+    assert_eq!(preflight.header("Access-Control-Allow-Headers"), Some("content-type,x-mark"));
+    for headers in ["", "Origin: https://admin.example.com\r\n", &format!("Origin: https://evil.example\r\n{asks}")] {
+        let refused = send(aci, "OPTIONS", headers);
+        assert_eq!((refused.status, allowed(&refused)), (405, None), "{headers}");
+    }
+    let closed = Connector::bare();
+    assert_eq!(send(closed.aci(), "OPTIONS", &format!("Origin: https://a.example\r\n{asks}")).status, 405);
+    assert_eq!(send(closed.aci(), "GET", "Origin: https://a.example\r\n").header("Vary"), None);
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{AciError, Connector, DEADLINE, Response, Setup, poll};
+use common::{Connector, DEADLINE, Response, Setup, poll};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -241,12 +241,13 @@ fn roles_are_granted_to_names_in_certificates() -> Tested {
         (Vec::new(), "user", false),
     ] {
         let shown = authority.issue(alternative, common)?;
-        let answer =
-            ask(connector.aci(), &authority.client(Some(&shown))?, "action=PurgeDatastore&Section=nothing")?.envelope();
-        let error = AciError::of(&answer);
-        assert_eq!(error.errorcode == "ERRORPERMISSION", !may, "{common}: {error:?}");
-        if !may {
-            assert!(error.errordescription.contains("127.0.0.1 with a certificate of"), "{error:?}");
+        let answer = ask(connector.aci(), &authority.client(Some(&shown))?, "action=ShowPermissions")?.envelope();
+        let response = answer.text("response").to_owned();
+        assert_eq!(response, if may { "SUCCESS" } else { "ERROR" }, "{common}: {answer:?}");
+        if may {
+            assert_eq!(answer.find("autn:requested").map(|told| told.text("autn:adminclient")), Some("true"));
+        } else {
+            assert!(answer.text("errordescription").contains("127.0.0.1 with a certificate of"), "{answer:?}");
         }
     }
     Ok(())

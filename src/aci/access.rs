@@ -3,7 +3,7 @@
 
 use super::actions::ActionSpec;
 use super::reply::{ErrorCode, Failure};
-use crate::roles::{Asker, CertificateName, Hosts, Roles};
+use crate::roles::{Asker, CertificateName, Hosts, Roles, StandardRole};
 use parking_lot::Mutex;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,13 +21,19 @@ impl Access {
         Access { roles, hosts: Mutex::default() }
     }
 
-    pub(super) fn roles(&self) -> &Roles {
+    pub fn roles(&self) -> &Roles {
         &self.roles
     }
 
     /// Replaces what is known of hosts.
     pub(super) fn know(&self, hosts: Hosts) {
         *self.hosts.lock() = Arc::new(hosts);
+    }
+
+    /// Whether a client with this address and certificate has a standard role.
+    pub fn has(&self, ip: IpAddr, names: &[CertificateName], standard: StandardRole) -> bool {
+        let hosts = Arc::clone(&self.hosts.lock());
+        self.roles.has(Asker { ip, names, hosts: &hosts }, standard)
     }
 
     /// Refuses an action that a client with this address and certificate may not have performed, and says so in the log
@@ -52,7 +58,7 @@ impl Access {
 mod tests {
     use super::super::actions::{ACI_ACTIONS, SERVICE_ACTIONS};
     use super::*;
-    use crate::roles::{Client, Role, StandardRole};
+    use crate::roles::{Client, Role};
 
     fn names_allowed(access: &Access, ip: &str, table: &'static [ActionSpec]) -> Vec<&'static str> {
         let peer = ip.parse().expect("the test's addresses are addresses");

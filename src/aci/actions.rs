@@ -292,6 +292,15 @@ pub static ACI_ACTIONS: &[ActionSpec] = &[
         },
     },
     ActionSpec {
+        name: "ShowPermissions",
+        role: StandardRole::Query,
+        summary: SHOW_PERMISSIONS,
+        params: SHOW_PERMISSIONS_PARAMS,
+        example: "action=ShowPermissions&IP=192.0.2.7",
+        others: Others::Ignored,
+        parse: |params| Ok(Request::ShowPermissions { ip: params.optional("IP")? }),
+    },
+    ActionSpec {
         name: "GetPid",
         role: StandardRole::Query,
         summary: "Tells the process id; a cheap probe of whether the server is alive",
@@ -315,6 +324,11 @@ const HELP_PARAMS: &[ParamSpec] = &[
     optional("ActionName", "the one action to tell of"),
     optional("Format", "HTML (the default), or Text for a terminal"),
 ];
+
+pub(super) const SHOW_PERMISSIONS: &str =
+    "Tells which standard roles a client has; to an administrator also who has them";
+pub(super) const SHOW_PERMISSIONS_PARAMS: &[ParamSpec] =
+    &[optional("IP", "the client's address; by default whoever asks, with the certificate that was shown")];
 
 const fn required(name: &'static str, summary: &'static str) -> ParamSpec {
     ParamSpec { name, required: true, summary }

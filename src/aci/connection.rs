@@ -167,6 +167,9 @@ impl<'a> Connection<'a> {
     fn exchange(&mut self, is_first: bool) -> Result<After, End> {
         let settings = &self.shared.settings;
         let head = self.read_head(is_first)?;
+        if head.method == Method::Options {
+            return self.answer_options(&head);
+        }
         let mut memory = self.shared.budget.hold();
         let body = self.read_body(&head, &mut memory)?;
         self.peer.waits_since.store(0, Ordering::Relaxed);
@@ -175,9 +178,23 @@ impl<'a> Connection<'a> {
         self.peer.waits_since.store(tick(), Ordering::Relaxed);
         let answer = answer?;
         drop((body, memory));
-        let after = if head.keep_alive && !self.shared.closing.is_set() { After::Another } else { After::Close };
+        let after = self.after(&head);
         self.write_answer(answer, &head, &after)?;
         Ok(after)
+    }
+
+    /// A browser's question whether a page may send something; nobody else has a use for OPTIONS here.
+    fn answer_options(&mut self, head: &Head) -> Result<After, End> {
+        let is_whole = head.body == BodyLength::Known(0);
+        let allowed = self.shared.settings.origins.preflight(head).filter(|_| is_whole).ok_or(Refusal::Method)?;
+        let answer = Answer { head: allowed.into_bytes(), body: Vec::new(), memory: self.shared.budget.hold() };
+        let after = self.after(head);
+        self.write_answer(answer, head, &after)?;
+        Ok(after)
+    }
+
+    fn after(&self, head: &Head) -> After {
+        if head.keep_alive && !self.shared.closing.is_set() { After::Another } else { After::Close }
     }
 
     fn read_head(&mut self, is_first: bool) -> Result<Head, End> {
@@ -276,10 +293,11 @@ impl<'a> Connection<'a> {
             (After::Another, Version::Http10) => start.extend_from_slice(b"Connection: keep-alive\r\n"),
             (After::Another, Version::Http11) => {}
         }
+        start.extend_from_slice(self.shared.settings.origins.headers(head).as_bytes());
         start.extend_from_slice(b"\r\n");
         let deadline = Instant::now() + self.write_time(body.len());
         match head.method {
-            Method::Head => self.write(&start, deadline),
+            Method::Head | Method::Options => self.write(&start, deadline),
             Method::Get | Method::Post if body.len() <= SMALL_BYTES => {
                 start.extend_from_slice(&body);
                 self.write(&start, deadline)

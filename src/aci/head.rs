@@ -23,6 +23,11 @@ pub(super) struct Head {
     pub(super) content_type: Option<String>,
     /// `Expect: 100-continue`: the client waits for a word before it sends the body.
     pub(super) expects_continue: bool,
+    /// `Origin`: the page in whose name a browser sends this. Printable ASCII, as are the next two.
+    pub(super) origin: Option<String>,
+    /// `Access-Control-Request-Method` and `-Headers`: what the page wants to send.
+    pub(super) asked_method: Option<String>,
+    pub(super) asked_headers: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,8 @@ pub(super) enum Method {
     Get,
     Head,
     Post,
+    /// Answered by the door itself.
+    Options,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +105,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
         b"POST" => Method::Post,
+        b"OPTIONS" => Method::Options,
         _ => return Err(Refusal::Method),
     };
     let target = origin_form(target)?;
@@ -112,6 +120,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     let (mut length, mut is_chunked, mut host_seen) = (None, false, false);
     let (mut close, mut keep_alive) = (false, false);
     let (mut content_type, mut expects_continue) = (None, false);
+    let (mut origin, mut asked_method, mut asked_headers) = (None, None, None);
     for header in headers {
         let value = header.value.trim_ascii();
         match header.name.to_ascii_lowercase().as_str() {
@@ -130,6 +139,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
                 }
             }
             "content-type" => content_type = Some(printable(value)?),
+            "origin" => origin = Some(printable(value)?),
+            "access-control-request-method" => asked_method = Some(printable(value)?),
+            "access-control-request-headers" => asked_headers = Some(printable(value)?),
             "expect" if !value.eq_ignore_ascii_case(b"100-continue") => return Err(Refusal::Expectation),
             "expect" => expects_continue = true,
             _ => {}
@@ -152,6 +164,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
         content_type,
         // A client of HTTP/1.0 would take the interim answer for the final one.
         expects_continue: expects_continue && version == Version::Http11,
+        origin,
+        asked_method,
+        asked_headers,
     })
 }
 
@@ -228,7 +243,7 @@ fn content_length(value: &[u8]) -> Result<u64, Refusal> {
 
 fn printable(value: &[u8]) -> Result<String, Refusal> {
     if !value.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
-        return Err(Refusal::Malformed("Content-Type is not printable ASCII"));
+        return Err(Refusal::Malformed("a header that is looked at is not printable ASCII"));
     }
     Ok(value.iter().copied().map(char::from).collect())
 }
@@ -264,6 +279,9 @@ mod tests {
             body: BodyLength::Known(3),
             content_type: Some("Text/Plain".to_owned()),
             expects_continue: false,
+            origin: None,
+            asked_method: None,
+            asked_headers: None,
         };
         assert_eq!(head, expected);
         assert_eq!(good("POST / HTTP/1.1\r\nTransfer-Encoding:  Chunked \r\n\r\n").body, BodyLength::Chunked);
@@ -358,7 +376,7 @@ mod tests {
 
     #[test]
     fn other_limits_have_their_own_answers() {
-        for method in ["OPTIONS", "DELETE", "CONNECT", "get", "X"] {
+        for method in ["DELETE", "CONNECT", "get", "X"] {
             assert_eq!(read(format!("{method} / HTTP/1.1\r\n\r\n").as_bytes()), Err(Refusal::Method), "{method}");
         }
         assert_eq!(read(b"POST / HTTP/1.1\r\nExpect: a-miracle\r\n\r\n"), Err(Refusal::Expectation));

@@ -175,8 +175,8 @@ impl Line {
     fn send(&mut self, request: &Whole<'_>) -> io::Result<()> {
         let Whole { head, body, peer, names } = request;
         let method = match head.method {
-            // The answer to HEAD is cut by the door.
-            Method::Get | Method::Head => "GET",
+            // The answer to HEAD is cut by the door, and OPTIONS does not come here.
+            Method::Get | Method::Head | Method::Options => "GET",
             Method::Post => "POST",
         };
         let mut text = Vec::with_capacity(256 + head.target.len());

@@ -61,6 +61,10 @@ pub enum Request {
     PurgeDatastore {
         section: String,
     },
+    /// What an address may do; by default the caller's.
+    ShowPermissions {
+        ip: Option<String>,
+    },
     /// An action of the service port.
     Service(ServiceRequest),
 }

@@ -1,5 +1,5 @@
-//! Who may ask for what, and how: `[AuthorizationRoles]` and the lists of clients that roles have replaced, and
-//! `SSLConfig` (aci.md 6.2).
+//! Who may ask for what, and how: `[AuthorizationRoles]` and the lists of clients that roles have replaced, `SSLConfig`,
+//! and the origins of pages that may read answers (aci.md 6.2).
 
 use super::outgoing::speaks_tls;
 use super::parameters::{NO_INDEX_PORT, Weight};
@@ -7,6 +7,7 @@ use super::{BadSetting, Door, Layers, Reader, is_own_section, unquoted};
 use crate::action::FromParam;
 use crate::roles::{Client, Identity, Role, Roles, StandardRole};
 use crate::tls::PortFiles;
+use url::Url;
 
 /// The lists of the reference's older versions. What they grant is added to what roles grant, and as with roles, one that
 /// is there replaces the default, also if it is empty.
@@ -132,7 +133,9 @@ impl Reader<'_> {
                 None
             }
         };
-        Door { tls }
+        let expected = "origins such as https://admin.example.com:8443, with spaces between, or *";
+        let read = |text: &str| text.split_whitespace().map(origin).collect();
+        Door { tls, origins: self.or(section.read_with("Access-Control-Allow-Origin", expected, read), Vec::new()) }
     }
 
     fn port_tls(&mut self, section: &Layers<'_>) -> Result<Option<PortFiles>, BadSetting> {
@@ -200,4 +203,14 @@ impl Reader<'_> {
             ));
         }
     }
+}
+
+/// As browsers write it, without the port that is the scheme's own.
+fn origin(text: &str) -> Option<String> {
+    if text == "*" {
+        return Some(text.to_owned());
+    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    is_bare.then(|| url.origin().ascii_serialization())
 }

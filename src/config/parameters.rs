@@ -39,6 +39,7 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     spec("Server", "AdminClients", "localhost", OLD_LIST),
     spec("Server", "QueryClients", "*", OLD_LIST),
     spec("Server", "SSLConfig", "plain HTTP", SSL_CONFIG),
+    spec("Server", "Access-Control-Allow-Origin", "no other origin", ORIGINS),
     spec(
         "Server",
         "AllowedOutputDirectoryCSVs",
@@ -57,6 +58,7 @@ pub const PARAMETERS: &[ParameterSpec] = &[
     spec("Service", "ServiceControlClients", "localhost", OLD_LIST),
     spec("Service", "ServiceStatusClients", "*", OLD_LIST),
     spec("Service", "SSLConfig", "plain HTTP", SSL_CONFIG),
+    spec("Service", "Access-Control-Allow-Origin", "no other origin", ORIGINS),
     spec(
         PORT_TLS,
         "SSLMethod",
@@ -231,6 +233,8 @@ pub(super) const ROLE: &str = "a role";
 pub(super) const PORT_TLS: &str = "an SSLConfig";
 
 const SSL_CONFIG: &str = "The section with the certificate of the port, which then speaks HTTPS alone.";
+const ORIGINS: &str =
+    "Origins such as https://admin.example.com:8443 whose pages may read answers, with spaces between, or *.";
 const OLD_LIST: &str = "Clients, written as for a role, who have what its name says beside those that roles name; empty for \
     nobody. Roles have replaced it.";
 const LOG_TYPES: &str = "What a stream takes: application, action, synchronize, collect, view, identifiers, delete, \
@@ -265,7 +269,6 @@ pub(super) enum Weight {
 
 pub(super) const UNUSED: &[Unused] = &[
     unused("Server", "XSLTemplates", Weight::Light, "replies are not transformed"),
-    unused("Service", "Access-Control-Allow-Origin", Weight::Light, "browsers of other origins are not admitted"),
     unused(PORT_TLS, "SSLCheckCommonName", Weight::Light, "the names of clients are for SSLIdentities"),
     unused(PORT_TLS, "SSLPrivateKeyPassword", Weight::Light, "the key must not be encrypted"),
     unused(ROLE, "IndexActions", Weight::Light, NO_INDEX_PORT),

@@ -7,6 +7,7 @@ mod diagnostic;
 mod fetch;
 mod help;
 mod logstreams;
+mod permissions;
 mod progress;
 mod queueinfo;
 mod requestlog;
@@ -18,7 +19,7 @@ mod waits;
 use super::backup::Backups;
 use super::scheduler::Scheduler;
 use super::{Asked, Ports};
-use crate::aci::{Caller, Element, Journal, Outcome, Reply, Request};
+use crate::aci::{Access, Caller, Element, Journal, Origins, Outcome, Reply, Request};
 use crate::config::Config;
 use crate::fetchaction::FetchActions;
 use crate::queue::Queue;
@@ -54,6 +55,10 @@ pub(super) struct Answers {
     pub(super) large_parameters: Mutex<()>,
     pub(super) started: Moment,
     pub(super) ports: Ports,
+    pub(super) access: Arc<Access>,
+    /// Of each port.
+    pub(super) aci_origins: Origins,
+    pub(super) service_origins: Origins,
 }
 
 impl Answers {
@@ -75,6 +80,9 @@ impl Answers {
             Request::GetRequestLog { tail } => Reply::success("GetRequestLog", request_log(&self.journals[0], tail)),
             Request::TaskList { match_name, match_action } => {
                 Reply::success("TaskList", self.task_list(match_name.as_deref(), match_action.as_deref()))
+            }
+            Request::ShowPermissions { ip } => {
+                Reply::success("ShowPermissions", self.permissions(ip.as_deref(), caller, &self.aci_origins))
             }
             Request::Service(request) => self.service(request, caller),
         };

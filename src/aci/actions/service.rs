@@ -1,6 +1,8 @@
 //! The actions of the service port: the connector as a process.
 
-use super::{ActionSpec, HELP_PARAMS, Others, ParamSpec, optional, required};
+use super::{
+    ActionSpec, HELP_PARAMS, Others, ParamSpec, SHOW_PERMISSIONS, SHOW_PERMISSIONS_PARAMS, optional, required,
+};
 use crate::aci::help::{Help, HelpPort};
 use crate::aci::request::Request;
 use crate::action::{BadParam, FromParam, Params};
@@ -28,6 +30,10 @@ pub enum ServiceRequest {
         form: Form,
     },
     Diagnostic,
+    /// What an address may do; by default the caller's.
+    ShowPermissions {
+        ip: Option<String>,
+    },
     /// Shut the process down cleanly.
     Stop,
     /// The same, and start again with the configuration read anew.
@@ -160,6 +166,14 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
         &[],
         "action=Diagnostic",
         |_| Ok(Request::Service(ServiceRequest::Diagnostic)),
+    ),
+    spec(
+        "ShowPermissions",
+        ServiceStatus,
+        SHOW_PERMISSIONS,
+        SHOW_PERMISSIONS_PARAMS,
+        "action=ShowPermissions&IP=192.0.2.7",
+        |params| Ok(Request::Service(ServiceRequest::ShowPermissions { ip: params.optional("IP")? })),
     ),
     spec(
         "Stop",

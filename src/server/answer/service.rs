@@ -26,6 +26,9 @@ impl Answers {
             ServiceRequest::GetLogStreamNames => Reply::success("GetLogStreamNames", self.log_streams()),
             ServiceRequest::GetLogStream { name, lines_max, form } => self.log_stream(&name, lines_max, form),
             ServiceRequest::Diagnostic => self.diagnostic(),
+            ServiceRequest::ShowPermissions { ip } => {
+                Reply::success("ShowPermissions", self.permissions(ip.as_deref(), caller, &self.service_origins))
+            }
             ServiceRequest::Stop => {
                 log::warn!(target: "application", "asked to stop by {}", caller.peer);
                 self.ask(Asked::Stop);
