@@ -2,8 +2,8 @@
 //! memory stays bounded, and afterwards the server serves as before.
 //!
 //! `scripts/attack` runs each attack for longer, with more connections and a strict limit on the time of a reply, and
-//! shows the figures. In the normal run other tests compete for the machine, so that the limit here only tells answers
-//! from none.
+//! shows the figures. In the normal run other tests compete for the machine, so that single replies may be late, but not half
+//! of them.
 
 #[path = "attack/attacks.rs"]
 mod attacks;
@@ -16,7 +16,7 @@ mod watch;
 use attacks::Attack;
 use common::{Connector, FetchTask, Setup, Site};
 use std::time::Duration;
-use watch::{Figures, Watch};
+use watch::{Figures, Replies, Watch};
 use webconnector::action::Status;
 
 /// What the process may hold at its worst: every connection there may be with a head of the largest size, and bodies
@@ -29,8 +29,7 @@ struct Plan {
     lasts: Duration,
     /// How many connections it has at once, where it is their number that hurts.
     crowd: usize,
-    /// The slowest reply but for one in a hundred.
-    reply_max: Duration,
+    replies: Replies,
 }
 
 fn plan() -> Plan {
@@ -41,7 +40,10 @@ fn plan() -> Plan {
     Plan {
         lasts: Duration::from_millis(number("ATTACK_MS", 300)),
         crowd: usize::try_from(number("ATTACK_CONNECTIONS", 600)).expect("it is a small number"),
-        reply_max: Duration::from_millis(number("ATTACK_REPLY_MS_MAX", 10_000)),
+        replies: match std::env::var_os("ATTACK_REPLY_MS_MAX") {
+            Some(_) => Replies { part: 0.99, within: Duration::from_millis(number("ATTACK_REPLY_MS_MAX", 0)) },
+            None => Replies { part: 0.5, within: Duration::from_secs(2) },
+        },
     }
 }
 
@@ -73,7 +75,7 @@ fn others_are_answered_and_memory_is_bounded_during_every_attack() {
     for attack in attacks::all(plan.crowd, &large[0]) {
         let figures = endure(&attack, &connector, &token, &plan);
         println!("{figures}");
-        failures.extend(figures.failures(plan.reply_max, MEMORY_MB_MAX));
+        failures.extend(figures.failures(plan.replies, MEMORY_MB_MAX));
     }
     assert_eq!(failures, Vec::<String>::new());
     for token in &large {
@@ -91,7 +93,8 @@ fn without_descriptors_it_survives_and_serves_again() {
     let attack = attacks::idle("connections beyond the descriptors", 400);
     let figures = endure(&attack, &connector, &token, &plan);
     println!("{}\n{figures}", Figures::HEADING);
-    assert_eq!(figures.failures(plan.reply_max.max(Duration::from_secs(1)), MEMORY_MB_MAX), Vec::<String>::new());
+    let replies = Replies { within: plan.replies.within.max(Duration::from_secs(1)), ..plan.replies };
+    assert_eq!(figures.failures(replies, MEMORY_MB_MAX), Vec::<String>::new());
     assert_unharmed(&site, &connector, &token);
     assert!(connector.terminate().success());
 }

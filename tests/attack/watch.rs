@@ -21,6 +21,13 @@ pub struct Watch {
     asker: JoinHandle<Vec<Result<Duration, String>>>,
 }
 
+/// What is expected of replies: that `part` of them come `within` this time.
+#[derive(Clone, Copy)]
+pub struct Replies {
+    pub part: f64,
+    pub within: Duration,
+}
+
 /// One row of the table.
 pub struct Figures {
     attack: &'static str,
@@ -72,12 +79,15 @@ impl Figures {
         |---|---|---|---|---|---|---|";
 
     /// What should not have happened.
-    pub fn failures(&self, reply_max: Duration, memory_mb_max: u64) -> Vec<String> {
+    pub fn failures(&self, replies: Replies, memory_mb_max: u64) -> Vec<String> {
         let attack = self.attack;
         let mut failures = self.deeds.wrong.clone();
         failures.extend(self.unanswered.iter().map(|why| format!("{attack}: QueueInfo was not answered: {why}")));
-        if self.at(0.99) > reply_max {
-            failures.push(format!("{attack}: QueueInfo took {:?}; at most {reply_max:?} are allowed", self.at(0.99)));
+        let Replies { part, within } = replies;
+        let took = self.at(part);
+        if took > within {
+            failures
+                .push(format!("{attack}: {part} of the replies to QueueInfo took {took:?}; {within:?} are allowed"));
         }
         if self.memory_mb > memory_mb_max {
             failures.push(format!("{attack}: {} MB; at most {memory_mb_max} are allowed", self.memory_mb));
