@@ -1,8 +1,12 @@
 //! Escaping for the XML that this crate's ingest side writes: identifiers and `adds`.
 
+/// Whether XML 1.0 can hold `found` in some form (section 2.2): not control characters, U+FFFE and U+FFFF.
+pub(super) fn can_hold(found: char) -> bool {
+    !matches!(found, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
+}
+
 /// Appends `text` so that it can stand in an element or in an attribute value in double quotes, and is read back the
-/// same. Characters that XML 1.0 cannot hold in any form (section 2.2: control characters, U+FFFE and U+FFFF) are left
-/// out.
+/// same. Characters that XML 1.0 cannot hold are left out.
 pub(super) fn escape(out: &mut String, text: &str) {
     let mut plain_from = 0;
     for (at, found) in text.char_indices() {
@@ -15,7 +19,7 @@ pub(super) fn escape(out: &mut String, text: &str) {
             '\t' => "&#9;",
             '\n' => "&#10;",
             '\r' => "&#13;",
-            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => "",
+            _ if !can_hold(found) => "",
             _ => continue,
         };
         out.push_str(&text[plain_from..at]);
