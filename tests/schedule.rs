@@ -144,9 +144,13 @@ fn a_run_that_was_missed_is_made_up_once_at_the_start() {
     // As if that had been five days ago.
     let five_days = 5 * 86_400_000;
     let store = rusqlite::Connection::open(connector.folder().join("actions").join("fetch.db")).expect("it is there");
-    let shift = "UPDATE series SET state = json_set(state, '$.first_ms', json_extract(state, '$.first_ms') - ?1, \
-                 '$.last_ms', json_extract(state, '$.last_ms') - ?1)";
-    assert_eq!(store.execute(shift, [five_days]), Ok(1));
+    let state: String =
+        store.query_row("SELECT state FROM series", [], |row| row.get(0)).expect("the schedule has a state");
+    let mut state: serde_json::Value = serde_json::from_str(&state).expect("the state is JSON");
+    for name in ["first_ms", "last_ms"] {
+        state[name] = (state[name].as_i64().expect("a moment") - five_days).into();
+    }
+    assert_eq!(store.execute("UPDATE series SET state = ?1", [state.to_string()]), Ok(1));
     drop(store);
     connector.restart();
     wait_for_runs(&connector, 2);
