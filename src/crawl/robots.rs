@@ -325,9 +325,10 @@ fn key_and_value(line: &[u8]) -> Option<(String, &[u8])> {
     (!key.is_empty()).then(|| (String::from_utf8_lossy(key).to_ascii_lowercase(), value.trim_ascii()))
 }
 
-/// The product name that starts a user agent: letters, `_` and `-` (RFC 9309 2.2.1).
+/// The product name that starts a user agent: letters, `_` and `-` (RFC 9309 2.2.1). An agent that says what browser it is
+/// compatible with, `Mozilla/5.0 (compatible; Bot/1.0)`, names itself after that.
 pub fn product(agent: &str) -> &str {
-    let agent = agent.trim();
+    let agent = agent.split_once("(compatible;").map_or(agent, |(_browser, own)| own).trim();
     let end = agent.find(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '_' | '-')));
     &agent[..end.unwrap_or(agent.len())]
 }

@@ -249,7 +249,7 @@ pub const PARAMETERS: &[TaskParameter] = &[
     ours(
         "UserAgent",
         "webconnector/VERSION",
-        "the User-Agent header; its first word is what robots rules are looked up by",
+        "the User-Agent header; its first word, or that after (compatible;, is what robots rules are looked up by",
     ),
     ours("PageTimeout", "30s", "time for one page, from the request to the end of the body"),
     ours("ConnectTimeout", "10s", "time for finding a host, and again for connecting to it"),

@@ -117,6 +117,7 @@ fn groups_belong_to_every_agent_named_and_merge() {
     // A part of a name is not the name; what follows the product is ignored.
     let parts = "user-agent: web\ndisallow: /web\nuser-agent: webconnector/9 beta\ndisallow: /both\n";
     assert_table(parts, "webconnector/0.1", &[("/web", true), ("/both", false)]);
+    assert_table(parts, "Mozilla/5.0 (compatible; WebConnector/1.0; +http://x/)", &[("/web", true), ("/both", false)]);
     assert_table("user-agent: * (all)\ndisallow: /", "a", &[("/", false)]);
     assert_table("user-agent: *bot\ndisallow: /", "bot", &[("/", true)]);
     assert_table("user-agent: \ndisallow: /", "/1.0", &[("/", true)]);
