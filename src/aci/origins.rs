@@ -1,4 +1,4 @@
-//! Pages of other origins whose scripts may read answers (CORS, https://fetch.spec.whatwg.org). Without this a browser
+//! Pages of other origins whose scripts may read answers (CORS, <https://fetch.spec.whatwg.org>). Without this a browser
 //! lets a page send simple requests and hides the answers from it.
 
 use super::head::{Head, Method};
