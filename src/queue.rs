@@ -30,7 +30,8 @@
 //!
 //! Only a start is shown before it is durable, because what a crash makes of it is what a crash makes of any
 //! running action. So an end that a client has seen stands, and a token that a client holds is known. What a client *asks*
-//! of a running action is not durable: a stop that was acknowledged and not yet seen by the action is lost with the process.
+//! of a running action is not durable: a stop that was acknowledged and not yet seen by the action is lost with the process
+//! when that dies, though not when it shuts down.
 //!
 //! The state of a [`Series`] is committed with its action, in one transaction: no death of the process comes between.
 //!

@@ -45,7 +45,7 @@ pub(super) struct Table {
     /// not in `waiting`, so nobody takes them.
     changing: HashMap<u64, Status>,
     running: BTreeMap<u64, Run>,
-    /// Paused actions of the last process that no worker has yet.
+    /// Paused actions that no worker has: of the last process, not yet, and after a shutdown, no more.
     parked: BTreeSet<u64>,
     /// Whether the queue is paused: no queued action is started.
     is_paused: bool,
@@ -274,6 +274,24 @@ impl Table {
         self.replace(record);
         self.changing.remove(&record.id);
         self.prune(now);
+    }
+
+    /// As [`Table::publish`], of the record that an action was settled with. `false`: it goes back to the queue, and meanwhile
+    /// a client was told that it stops; nothing has changed, and it has to be settled as stopped.
+    ///
+    /// No worker has it any more: one that stays paused over a shutdown can still be ended or queued by a command, as it
+    /// could by the next process.
+    pub(super) fn publish_settled(&mut self, record: &Arc<Record>, now: Moment) -> bool {
+        if !record.status.is_end() && self.running[&record.id].stop_asked {
+            self.unmark(record.id);
+            return false;
+        }
+        if record.status == Status::Paused {
+            self.running.remove(&record.id);
+            self.parked.insert(record.id);
+        }
+        self.publish(record, now);
+        true
     }
 
     /// Drops ended actions, the oldest first, beyond the limits of number, age and memory; never the last one for its

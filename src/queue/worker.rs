@@ -156,8 +156,12 @@ fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
         // Also after a shutdown cut the wait: once more, it may be possible now.
         let (Ok(()) | Err(Stopped)) = retry.wait(shared);
     }
-    shared.table.lock().publish(&record, Moment::now());
+    let is_shown = shared.table.lock().publish_settled(&record, Moment::now());
     shared.changed.notify_all();
+    if !is_shown {
+        // Once: that is an end.
+        return settle(shared, action, Outcome::Returned(Err(PerformError::Stopped)));
+    }
     // The claims that it held may have kept others waiting.
     shared.wake();
     match (&record.status, &record.error) {

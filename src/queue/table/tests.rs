@@ -26,7 +26,7 @@ fn submit(table: &mut Table, record: Record) -> Result<(), Refusal> {
 fn settle(table: &mut Table, id: u64, outcome: Outcome, now: Moment) -> Status {
     let record = table.settled(id, outcome, Report::default(), now);
     let status = record.status;
-    table.publish(&Arc::new(record), now);
+    assert!(table.publish_settled(&Arc::new(record), now));
     status
 }
 
@@ -100,6 +100,22 @@ fn a_stop_asked_before_the_shutdown_wins_over_it() {
     assert_eq!(table.stop(&record.token, at(2)).map(|change| change.stop.len()).ok(), Some(1));
     table.close();
     assert_eq!(settle(&mut table, 1, Outcome::Returned(Err(PerformError::Stopped)), at(3)), Status::Stopped);
+}
+
+#[test]
+fn a_stop_asked_while_a_shutdown_queues_the_action_again_is_not_lost() {
+    let mut table = table(9, 9);
+    let record = record(1, 0, &[]);
+    submit(&mut table, record.clone()).expect("there is room");
+    take(&mut table, at(1)).expect("it waits");
+    table.close();
+    let stopped = || Outcome::Returned(Err(PerformError::Stopped));
+    let queued = Arc::new(table.settled(1, stopped(), Report::default(), at(2)));
+    assert_eq!(queued.status, Status::Queued);
+    assert!(table.stop(&record.token, at(3)).is_ok());
+    assert!(!table.publish_settled(&queued, at(4)));
+    assert_eq!(status(&table, &record.token), Some(Status::Processing));
+    assert_eq!(settle(&mut table, 1, stopped(), at(5)), Status::Stopped);
 }
 
 #[test]
@@ -291,7 +307,11 @@ fn a_paused_action_of_the_last_process_takes_a_worker_and_one_too_many_is_queued
     // A shutdown leaves the first as it was.
     table.close();
     assert_eq!(settle(&mut table, 1, Outcome::Returned(Err(PerformError::Stopped)), at(5)), Status::Paused);
-    assert_eq!(table.get(&first.record.token).map(|view| view.record), Some(first.record));
+    assert_eq!(table.get(&first.record.token).map(|view| view.record), Some(Arc::clone(&first.record)));
+
+    // No worker sees a stop of it any more: the command itself ends it.
+    let stopped = table.stop(&first.record.token, at(6));
+    assert_eq!(carry_out(&mut table, stopped), [(1, Status::Stopped)]);
 }
 
 #[test]
