@@ -50,6 +50,10 @@
 //! for each handler, and `event-report` if there is one for the errors of running actions. All are joined by
 //! [`Queue::join`], or when the queue is dropped.
 //!
+//! They wait for each other by way of `sync` alone, so that the tests of `schedules` can decide which goes on: all of the above
+//! is held against what is durable at any point, in thousands of orders of client threads, workers, a disk that refuses and
+//! a shutdown.
+//!
 //! # Events
 //!
 //! What handlers are told (`events`) is committed with what causes it, and delivered from the store by threads that nothing
@@ -65,9 +69,12 @@ mod events;
 mod level;
 mod listing;
 mod record;
+#[cfg(all(test, feature = "shuttle"))]
+mod schedules;
 mod series;
 mod store;
 mod submit;
+mod sync;
 mod table;
 mod waiting;
 mod watch;
@@ -91,16 +98,15 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use database::{Database, Write};
 use level::Level;
 use log::{error, info, warn};
-use parking_lot::{Condvar, Mutex};
 use record::View;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use store::{Outlet, Store};
+use sync::{Condvar, JoinHandle, Mutex, thread};
 use table::{Limits, Table};
 
 /// Most bytes of parameters, as a form, that all waiting actions may have together: they are held in memory.

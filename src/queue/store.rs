@@ -9,15 +9,14 @@
 use super::database::{Database, Dispatched, KeptEvent, OWED_MAX, Owed, QueueError, Write};
 use super::events::Events;
 use super::level::{Level, Movement};
+use super::sync::{JoinHandle, Mutex, Receiver, Sender, bounded, thread};
 use crate::sqlite::CopyError;
 use crate::stop::StopFlag;
 use crate::time::Moment;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::Sender as Waker;
 use log::{error, warn};
-use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
 /// Most writes in one transaction: bounds how long the first of them waits for the others.
 const BATCH_MAX: usize = 512;
@@ -44,7 +43,7 @@ pub(super) struct Outlet {
     /// `None` if nobody is told of the queue's size.
     pub(super) level: Option<Level>,
     /// By the names of handlers, where each is told that it is owed more.
-    pub(super) wakers: Vec<(Arc<str>, Sender<()>)>,
+    pub(super) wakers: Vec<(Arc<str>, Waker<()>)>,
 }
 
 pub(super) struct Store {
@@ -184,6 +183,8 @@ fn run(mut database: Database, mut outlet: Outlet, incoming: &Receiver<Job>) {
         let done = database.commit(&writes).map_err(write_error);
         let done = match done {
             Ok(dispatched) => {
+                #[cfg(all(test, feature = "shuttle"))]
+                super::schedules::committed(&writes);
                 outlet.announce(dispatched);
                 Ok(())
             }

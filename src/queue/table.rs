@@ -5,6 +5,8 @@
 //! marked as changing, and no other change of it is begun: so the store gets changes in the order in which they were
 //! decided. What clients ask for is in `commands`.
 
+#[cfg(all(test, feature = "shuttle"))]
+pub(super) mod audit;
 mod commands;
 
 pub(super) use commands::{Change, Halt};

@@ -4,13 +4,13 @@
 
 use super::database::Write;
 use super::record::Record;
+use super::sync;
 use super::table::{Outcome, Taken};
 use super::{Perform, PerformError, Running, Shared, StoreError};
 use crate::action::{Params, Status};
 use crate::log::ActionIdScope;
 use crate::stop::Stopped;
 use crate::time::Moment;
-use crossbeam_channel::select;
 use log::{error, info, warn};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,10 +49,8 @@ pub(super) fn work(shared: &Shared, perform: &Perform, mut first: Option<Taken>)
 
 /// Until an action may be there to take, or the queue shuts down.
 fn wait(shared: &Shared) {
-    select! {
-        recv(shared.woken) -> _ => {}
-        recv(shared.closing.signal()) -> _ => {}
-        default(PRUNE_EVERY) => shared.table.lock().prune(Moment::now()),
+    if !sync::woken(&shared.woken, &shared.closing, PRUNE_EVERY) {
+        shared.table.lock().prune(Moment::now());
     }
 }
 
@@ -111,7 +109,7 @@ fn run(action: &Taken, params: Params, perform: &Perform) -> Outcome {
         pause: action.pause.clone(),
         live: Arc::clone(&action.live),
     };
-    if running.pause.pass(&running.stop).is_err() {
+    if sync::pass(&running.pause, &running.stop).is_err() {
         return Outcome::Returned(Err(PerformError::Stopped));
     }
     // Nothing that it could leave half changed is used again: `running` is dropped, and `live` only counts.
@@ -187,7 +185,7 @@ impl Retry {
     fn wait(&mut self, shared: &Shared) -> Result<(), Stopped> {
         let pause = self.0;
         self.0 = (pause * 2).min(RETRY_MAX);
-        shared.closing.sleep(pause)
+        sync::sleep(&shared.closing, pause)
     }
 }
 
