@@ -198,6 +198,13 @@ fn what_the_target_did_not_take_is_sent_again() {
         connector.wait_until_done(&token);
         let action = connector.action(&token);
         assert_eq!((action.count("ingestadded"), action.count("ingestfailed")), (0, 1), "{action:?}");
+        // Not a failure of the action, but what an administrator has to know.
+        let (status, error) = (action.text("status"), action.text("error"));
+        assert_eq!(status, "Finished");
+        assert!(
+            error.starts_with("DOCS: 1 of the changes were not taken") && error.contains("HTTP status 404"),
+            "{error}"
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 use super::errors::{ErrorSummary, Errors};
 use super::results::{DocumentResult, Listing, Results, Warning};
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The counters of one task section, shared between the thread that counts and those that ask.
 ///
@@ -43,6 +43,8 @@ pub struct TaskCounts {
     met: Errors,
     /// At most [`WARNINGS_MAX`].
     warnings: Mutex<Vec<Arc<Warning>>>,
+    /// Why the ingest target refused the first change that it refused.
+    refusal: OnceLock<String>,
 }
 
 /// Warnings of one task that an action tells; all of them are in the log.
@@ -95,6 +97,16 @@ impl TaskCounts {
     pub fn refused(&self, why: &str) {
         self.ingestfailed.fetch_add(1, Ordering::Relaxed);
         self.met.add(why);
+        self.refusal.get_or_init(|| why.to_owned());
+    }
+
+    /// One sentence on the changes that the target has not taken, if there are any.
+    fn refusals(&self) -> Option<String> {
+        let why = self.refusal.get()?;
+        let (task, count) = (&self.task, self.ingestfailed.load(Ordering::Relaxed));
+        Some(format!(
+            "{task}: {count} of the changes were not taken, and the next run sends them again; the first: {why}"
+        ))
     }
 
     fn stage(&self) -> Stage {
@@ -204,6 +216,14 @@ impl Live {
     pub fn add_listing(&self, listing: Listing) {
         let listing = Arc::new(listing);
         self.0.lock().results.listings.push(listing);
+    }
+
+    /// What the ingest target has not taken, in one sentence for each task section: no failure of the action, and yet
+    /// what somebody has to look into.
+    pub fn refusals(&self) -> Option<String> {
+        let tasks = self.0.lock().tasks.clone();
+        let sentences: Vec<String> = tasks.iter().filter_map(|counts| counts.refusals()).collect();
+        (!sentences.is_empty()).then(|| sentences.join("; "))
     }
 
     /// The errors of each task section since the last call.

@@ -105,7 +105,7 @@ impl View {
             started_at: record.started_at,
             ended_at: record.ended_at,
             priority: record.priority,
-            error: record.error.clone(),
+            error: record.error.clone().or_else(|| self.live.as_ref()?.refusals()),
             report: self.live.as_ref().map_or_else(|| record.report.clone(), |live| live.report()),
             stages: self.live.as_ref().map_or_else(Vec::new, |live| live.stages()),
         }

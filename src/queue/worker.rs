@@ -127,7 +127,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 /// Commits how the action ended, then shows it. While the store cannot be written the action stays as it is, running,
 /// with its counts; if the queue is shut down meanwhile, the next process finds it as if it had crashed.
 fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
-    let report = action.live.report();
+    let (report, refusals) = (action.live.report(), action.live.refusals());
     let token = &action.record.token;
     let id = action.record.id;
     let now = Moment::now();
@@ -138,7 +138,12 @@ fn settle(shared: &Shared, action: &Taken, outcome: Outcome) {
         while table.is_changing(id) {
             shared.changed.wait(&mut table);
         }
-        let record = Arc::new(table.settled(id, outcome, report, Moment::now()));
+        let mut record = table.settled(id, outcome, report, Moment::now());
+        if record.status.is_end() {
+            let errors = record.error.take().into_iter().chain(refusals);
+            record.error = errors.reduce(|first, second| format!("{first}; {second}"));
+        }
+        let record = Arc::new(record);
         (Arc::clone(&record), Write { forget: table.take_forgotten(), ..Write::put(&record) })
     };
     write.owed.extend(report_owed);
