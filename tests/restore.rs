@@ -2,32 +2,20 @@
 
 mod common;
 
-use common::{Connector, FetchTask, Setup, Site, encode};
+use common::{Connector, FetchTask, Setup, Site, encode, parts};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use webconnector::action::Status;
+use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
-use zip::{ZipArchive, ZipWriter};
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
 fn docs(site: &Site) -> FetchTask {
     FetchTask::named("docs").set("Url", site.url("/")).set("PageTimeout", "600").set("AuthPassword", "s3cret")
-}
-
-/// The parts of an archive by their names.
-fn parts(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, Box<dyn std::error::Error>> {
-    let mut zip = ZipArchive::new(File::open(path)?)?;
-    let mut parts = BTreeMap::new();
-    for number in 0..zip.len() {
-        let (mut entry, mut bytes) = (zip.by_index(number)?, Vec::new());
-        entry.read_to_end(&mut bytes)?;
-        parts.insert(entry.name()?.into_owned(), bytes);
-    }
-    Ok(parts)
 }
 
 fn archive(path: &Path, parts: &BTreeMap<String, Vec<u8>>) -> Tested {

@@ -4,7 +4,7 @@
 mod common;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use common::{Connector, FetchTask, Response, Setup, Site, encode};
+use common::{Connector, FetchTask, Response, Setup, Site, encode, parts};
 use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -159,6 +159,37 @@ fn secrets_are_neither_logged_nor_answered_nor_written() {
     // The site was told what it asked for: the mark is really in use.
     let told = site.requests().iter().filter(|request| request.header("X-Api-Key") == Some(MARK)).count();
     assert!(told > 0);
+}
+
+/// The parameters of an action are kept until it has ended. What is forgotten then is not left in pages that are free, nor in the
+/// log that the database writes first.
+#[test]
+fn of_an_action_that_has_ended_no_secret_is_left() {
+    let site = site();
+    let mut connector = Connector::with(FetchTask::named("docs").set("Url", site.url("/")).set("MaxRetries", "0"));
+    let fetch = "action=Fetch&FetchAction=Synchronize&TaskSections=docs&AuthUser=robot";
+    // More than a page of the database holds, as well.
+    let many: String = (0..400).map(|number| format!("&Cookie{number}=a{number}%3D{MARK}")).collect();
+    for query in [
+        format!("{fetch}&AuthPassword={MARK}&Cookie1=a%3D{MARK}"),
+        format!("{fetch}&AuthPassword={MARK}{many}"),
+        format!("{fetch}&Config={}", encode(&BASE64_STANDARD.encode(format!("[docs]\nAuthPassword={MARK}\n")))),
+    ] {
+        assert_eq!(connector.wait_until_done(&connector.submit(&query)), Status::Finished);
+    }
+    let deleted = connector.submit(&format!("{fetch}&AuthPassword={MARK}"));
+    assert_eq!(connector.wait_until_done(&deleted), Status::Finished);
+    connector.ok(&Connector::queue_info("Delete", &deleted));
+    let archive = PathBuf::from(connector.ok("action=BackupServer").text("filename"));
+    for (name, bytes) in parts(&archive).expect("the archive can be read") {
+        assert_eq!(tells(&String::from_utf8_lossy(&bytes)), None, "{name} in the archive");
+    }
+    assert!(connector.terminate().success());
+    for path in files(connector.folder()).iter().filter(|path| path.is_file()) {
+        let bytes = fs::read(path).expect("the file can be read");
+        assert_eq!(tells(&String::from_utf8_lossy(&bytes)), None, "{}", path.display());
+    }
+    assert!(site.requests().iter().any(|request| request.header("Cookie").is_some_and(|text| text.contains(MARK))));
 }
 
 #[test]

@@ -308,6 +308,9 @@ impl Database {
         // Each commit is on the disk before it returns.
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // Parameters may be passwords: once they are forgotten, neither the file nor a copy of it has them any more. The log
+        // beside the file, which is for its user alone, has them until it is written over, or until the process ends.
+        self.connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
         // Also without a change: from here on the lock is held for writing.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if version < SCHEMA_VERSION {

@@ -8,11 +8,13 @@
 )]
 
 mod answer;
+mod archive;
 mod connector;
 mod documents;
 mod site;
 
 pub use answer::{AciError, Response, Xml};
+pub use archive::parts;
 pub use connector::{Connector, FetchTask, Setup, encode, run, spawn};
 pub use documents::{Change, brief};
 pub use site::Site;
