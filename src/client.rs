@@ -28,7 +28,7 @@ pub use cookies::Cookie;
 pub use error::{ClientError, Phase};
 pub use extra::{BadHeader, ExtraHeader};
 pub use home::{Credentials, Home, Secret};
-pub(crate) use names::{Names, NamesError};
+pub(crate) use names::{Asker, Names, NamesError};
 pub use proxy::{NoProxy, Proxies, Proxy, ProxyKind};
 pub use reach::Reach;
 pub use response::{Headers, Response};
@@ -209,7 +209,7 @@ impl Client {
             reach: settings.reach,
             tls: TlsConnector::new(settings.tls.clone()),
         };
-        let resolver = FlaggedResolver { names, proxies, stop: stop.clone() };
+        let resolver = FlaggedResolver { names, asker: Asker::new(), proxies, stop: stop.clone() };
         let user_agent: String = settings.user_agent.chars().filter(|c| !c.is_control()).collect();
         Client(Arc::new(Inner {
             agent: Agent::with_parts(config, connector, resolver),

@@ -2,7 +2,7 @@
 //! up no request. An answer counts for a minute or two; while no new one can be had, for an hour.
 
 use super::access::Access;
-use crate::client::{Names, NamesError};
+use crate::client::{Asker, Names, NamesError};
 use crate::roles::Hosts;
 use crate::stop::StopFlag;
 use crossbeam_channel::bounded;
@@ -42,13 +42,14 @@ impl HostWatch {
         let (round, first_round) = bounded::<Infallible>(0);
         let watch = {
             let (access, stop, resolver) = (Arc::clone(access), stop.clone(), Names::system());
+            let asker = Asker::new();
             move || {
                 let mut round = Some(round);
                 let mut known: BTreeMap<String, Known> =
                     names.into_iter().map(|name| (name, Known::default())).collect();
                 loop {
                     for (name, host) in &mut known {
-                        match resolver.resolve(name, LOOKUP, &stop) {
+                        match resolver.resolve(name, LOOKUP, &stop, asker) {
                             Err(NamesError::Stopped) => return,
                             answer => host.learn(name, answer.map(|found| found.to_vec()), Instant::now()),
                         }

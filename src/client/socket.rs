@@ -4,7 +4,7 @@
 //! The traits are those of the HTTP library's module without a stability promise; its version is pinned.
 
 use super::error::{ClientError, Phase, Reset, Stale};
-use super::names::{Names, NamesError};
+use super::names::{Asker, Names, NamesError};
 use super::proxy::{Proxies, Proxy, ProxyKind};
 use super::reach::Reach;
 use super::tls::{TlsConnector, TlsTransport};
@@ -49,6 +49,7 @@ impl<'a> Target<'a> {
 /// Answers from [`Names`], under the flag: the addresses of the proxy where there is one, and of the host otherwise.
 pub(super) struct FlaggedResolver {
     pub(super) names: Arc<Names>,
+    pub(super) asker: Asker,
     pub(super) proxies: Arc<Proxies>,
     pub(super) stop: StopFlag,
 }
@@ -58,7 +59,7 @@ impl Resolver for FlaggedResolver {
         let target = Target::of(uri)?;
         let proxy = self.proxies.of(target.is_https, target.host);
         let (host, port) = proxy.map_or((target.host, target.port), |proxy| (proxy.host.as_str(), proxy.port));
-        let addresses = self.names.resolve(host, *timeout.after, &self.stop).map_err(|error| {
+        let addresses = self.names.resolve(host, *timeout.after, &self.stop, self.asker).map_err(|error| {
             match error {
                 NamesError::Stopped => ClientError::Stopped,
                 NamesError::Timeout => ClientError::Timeout { phase: Phase::Resolve },

@@ -137,11 +137,15 @@ pub fn crawl(
         for line in run.frontier.waits(WAITS_TOLD_MAX) {
             log::info!(target: LOG, "{}: {line}", counts.task);
         }
-        match ended {
+        if let Err(CrawlError::Datastore(_) | CrawlError::Deliver(_)) = ended {
             // What is not delivered or not committed is rolled back: it waits again.
-            Err(CrawlError::Datastore(_) | CrawlError::Deliver(_)) => ended,
-            _ => run.commit().and(ended),
+            return ended;
         }
+        run.commit()?;
+        let ended = ended?;
+        // A stop breaks off a delivery that waits, also the last one: then this is not the end that it seems to be.
+        stop.check()?;
+        Ok(ended)
     })
 }
 

@@ -32,6 +32,7 @@ pub struct Setup {
     settings: Vec<(String, String, String)>,
     start: Start,
     descriptors: Option<u32>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// How the binary comes by its configuration.
@@ -48,6 +49,7 @@ pub struct Connector {
     directory: TempDir,
     start: Start,
     descriptors: Option<u32>,
+    environment: Vec<(&'static str, String)>,
     process: Option<Process>,
     /// How many lines of each task's output [`Connector::new_changes`] has told.
     told: HashMap<String, usize>,
@@ -101,11 +103,18 @@ impl Setup {
         self
     }
 
+    /// Variables of the process's environment.
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (&'static str, String)>) -> Setup {
+        self.environment.extend(variables);
+        self
+    }
+
     pub fn start(self) -> Connector {
         let directory = TempDir::new().expect("a temporary directory can be made");
         fs::write(directory.path().join("webconnector.cfg"), self.text()).expect("the configuration can be written");
-        let Setup { start, descriptors, .. } = self;
-        let mut connector = Connector { directory, start, descriptors, process: None, told: HashMap::new() };
+        let Setup { start, descriptors, environment, .. } = self;
+        let told = HashMap::new();
+        let mut connector = Connector { directory, start, descriptors, environment, process: None, told };
         connector.restart();
         connector
     }
@@ -326,6 +335,7 @@ impl Connector {
         if let Start::Named = self.start {
             command.arg("--config").arg(self.folder().join("webconnector.cfg"));
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(command, self.folder()));
     }
 

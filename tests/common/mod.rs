@@ -11,12 +11,14 @@ mod answer;
 mod archive;
 mod connector;
 mod documents;
+mod names;
 mod site;
 
 pub use answer::{AciError, Response, Xml};
 pub use archive::parts;
 pub use connector::{Connector, FetchTask, Setup, encode, run, spawn};
 pub use documents::{Change, brief};
+pub use names::NameServer;
 pub use site::Site;
 
 use std::time::{Duration, Instant};
