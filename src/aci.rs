@@ -43,7 +43,9 @@ mod tests;
 mod wire;
 
 pub use access::Access;
-pub use actions::{ACI_ACTIONS, ActionSpec, Form, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest, Thread};
+pub use actions::{
+    ACI_ACTIONS, ActionSpec, Form, ParamSpec, SERVICE_ACTIONS, STANDARD_PARAMS, ServiceRequest, Thread, is_parameter,
+};
 pub use help::{Help, HelpForm, HelpPort};
 pub use hosts::HostWatch;
 pub use journal::{Answered, Answering, CancelError, ConnectionCounts, Count, DispatcherState, Journal};
@@ -52,6 +54,7 @@ pub use queueaction::{QueueAction, QueueCommand, Which};
 pub use reply::{Element, ErrorCode, Failure, Outcome, Raw, Reply};
 pub use request::{FetchAction, FetchRequest, Request};
 
+use crate::action::IsKnown;
 use crate::roles::CertificateName;
 use crate::stop::StopFlag;
 use budget::Budget;
@@ -136,6 +139,8 @@ pub struct Settings {
     pub output_folders: Vec<PathBuf>,
     /// Whether each request has a line in the log.
     pub log_timing: bool,
+    /// Parameters whose values the journal may tell, if they are no secrets.
+    pub is_known: IsKnown,
 }
 
 impl Default for Settings {
@@ -162,6 +167,7 @@ impl Default for Settings {
             idle_deadline: Duration::from_mins(1),
             output_folders: Vec::new(),
             log_timing: false,
+            is_known: is_parameter,
         }
     }
 }
@@ -209,7 +215,8 @@ pub fn bind(settings: Settings) -> Result<Port, ListenError> {
     let failed = |source| ListenError::Bind { host: host.to_owned(), port, source };
     let public = listen(&addresses).map_err(failed)?;
     let address = public.local_addr().map_err(failed)?;
-    let journal = Arc::new(Journal::new(settings.name, settings.dispatchers).logging_timing(settings.log_timing));
+    let journal = Journal::new(settings.name, settings.dispatchers);
+    let journal = Arc::new(journal.logging_timing(settings.log_timing).telling(settings.is_known));
     Ok(Port { public, address, settings, journal })
 }
 

@@ -16,7 +16,7 @@ pub use errors::ErrorSummary;
 pub use filter::{Filter, Query, SortBy, SortOrder, Span, States};
 pub use params::{BadParam, FromParam, Params, Problem};
 pub use results::{DocumentResult, Listed, Listing, Results, Subject, Warning};
-pub use secrets::{is_secret, without_password};
+pub use secrets::{IsKnown, MASK, bare, is_secret, masked, without_password};
 pub use status::{Event, Status};
 pub use token::{Token, TokenHost};
 

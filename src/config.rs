@@ -5,6 +5,7 @@
 //! looked up through [`Layers`] by whoever runs them.
 
 mod access;
+mod encrypted;
 mod events;
 mod folders;
 mod ini;
@@ -15,7 +16,6 @@ mod nearest;
 mod outgoing;
 mod parameters;
 mod read;
-mod secret;
 mod value;
 
 pub use events::{Events, Handler, HttpHandler, Library, is_handler_section};
@@ -23,8 +23,7 @@ pub use ini::{Entry, Ini, IniError, Origin, Section, Warning};
 pub use layers::{BadSetting, Layers};
 pub use nearest::nearest;
 pub use outgoing::{proxy, tls};
-pub use parameters::{HANDLER_PARAMETERS, PARAMETERS, ParameterSpec};
-pub use secret::{is_secret, masked};
+pub use parameters::{HANDLER_PARAMETERS, PARAMETERS, ParameterSpec, is_parameter};
 pub use value::{csv, duration, unquoted};
 
 use crate::action::FromParam;
@@ -209,7 +208,7 @@ impl Config {
         let tasks = reader.tasks();
         reader.note_what_has_no_effect(&tasks);
         let Reader { mut problems, mut notices, .. } = reader;
-        secret::check_encrypted(&ini, &mut problems, &mut notices);
+        encrypted::check(&ini, &mut problems, &mut notices);
         let config = Config {
             path,
             base,
@@ -246,7 +245,7 @@ impl Tasks {
         let mut reader = Reader { ini: &ini, base: Path::new(""), problems: Vec::new(), notices: Vec::new() };
         let names = reader.tasks();
         let Reader { mut problems, mut notices, .. } = reader;
-        secret::check_encrypted(&ini, &mut problems, &mut notices);
+        encrypted::check(&ini, &mut problems, &mut notices);
         usable((Tasks { ini, names }, problems))
     }
 }

@@ -69,6 +69,12 @@ pub struct FetchActions {
     tasks: TaskList,
 }
 
+/// Whether a fetch action or a task has a parameter of this name, numbered or not.
+pub fn is_parameter(name: &str) -> bool {
+    let of_actions = task::OF_THE_ACTION.iter().chain(collect::PARAMS).chain(identifiers::PARAMS);
+    task::is_parameter(name) || of_actions.into_iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// What an action is going to do.
 pub struct Plan(Work);
 

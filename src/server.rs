@@ -13,6 +13,7 @@ mod events;
 mod restart;
 mod restore;
 mod scheduler;
+mod shown;
 
 pub use check::{Checked, check};
 pub use restart::{Ports, next_config};
@@ -238,6 +239,7 @@ fn common_settings(config: &Config, access: &Arc<Access>) -> aci::Settings {
         connections_per_address_max: config.server.connections_per_address_max,
         output_folders: config.server.output_folders.clone(),
         log_timing: config.server.log_timing,
+        is_known: shown::is_known,
         access: Arc::clone(access),
         ..aci::Settings::default()
     }

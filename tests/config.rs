@@ -33,7 +33,7 @@ fn every_problem_is_told_with_its_line() -> std::io::Result<()> {
         errors,
         [
             "error: webconnector.cfg:2: [Server] Port is \"seventy\"; expected is a whole number from 0 to 65535",
-            "error: webconnector.cfg:15: [News] ProxyPassword is \"********\"; expected is the password itself: what \
+            "error: webconnector.cfg:15: [News] ProxyPassword is \"****\"; expected is the password itself: what \
              autpassword has encrypted cannot be read here. Keep the file readable for its owner only, or include the \
              password from a file that is",
             "error: webconnector.cfg:10: [Docs] Depth is \"deep\"; expected is a whole number from -1 to 4294967295",

@@ -26,6 +26,13 @@ fn tells(text: &str) -> Option<String> {
     spellings().into_iter().find(|spelling| text.contains(spelling.as_str()))
 }
 
+/// What an answer tells of the mark, with what stands around it.
+fn place((query, body): (String, String)) -> Option<(String, String)> {
+    let at = body.find(tells(&body)?.as_str())?;
+    let around = body.get(at.saturating_sub(120)..(at + 60).min(body.len()));
+    Some((query, around.unwrap_or(&body).to_owned()))
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder can be read").flatten().map(|entry| entry.path());
     entries
@@ -71,6 +78,7 @@ fn secrets_are_neither_logged_nor_answered_nor_written() {
         .task(with_secrets(FetchTask::named("docs").set("Url", site.url("/"))))
         .task(with_secrets(FetchTask::named("user").set("Url", with_user.clone())))
         .task(proxied.set("ProxyPassword", MARK))
+        .task(FetchTask::named("misspelt").set("Url", site.url("/")).set("AuthPaswort", MARK))
         .start();
     let config = format!("[docs]\nAuthPassword={MARK}\nHeader1=Authorization: Basic {MARK}\nUrl={with_user}\n");
     let in_action = format!(
@@ -91,6 +99,15 @@ fn secrets_are_neither_logged_nor_answered_nor_written() {
         format!("{fetch}&TaskSections=docs&AuthPassword={MARK}&Depth=deep"),
         format!("{fetch}&TaskSections=docs&ProxyPassword={MARK}"),
         format!("{fetch}&TaskSections=docs&AuthPassword2={MARK}"),
+        // Misspelt: nobody can tell that they are no secrets.
+        format!("{fetch}&TaskSections=docs&AuthPasswort={MARK}"),
+        format!("{fetch}&TaskSections=docs&[docs]AuthPaswort={MARK}&Kennwort={MARK}"),
+        format!("action=GetStatus&Passwd={MARK}&Zugang={MARK}"),
+        format!(
+            "{fetch}&TaskSections=docs&Config={}",
+            encode(&BASE64_STANDARD.encode(format!("[docs]\nAuthPaswort={MARK}\n//AuthPassword={MARK}\n")))
+        ),
+        format!("{fetch}&TaskSections=docs&Config={}", encode(&format!("{}=!", BASE64_STANDARD.encode(&config)))),
         format!("{fetch}&Url={}", encode(&format!("gopher://robot:{MARK}@h/"))),
         format!(
             "{fetch}&TaskSections=docs&Config={}",
@@ -136,15 +153,7 @@ fn secrets_are_neither_logged_nor_answered_nor_written() {
     ask_everything(&connector);
     assert_eq!(connector.status(&tokens[0]), Status::Finished, "{:?}", connector.action(&tokens[0]));
     assert!(connector.terminate().success());
-    let answers = answers.into_inner();
-    let told: Vec<_> = answers.iter().filter_map(|(query, body)| Some((query, tells(body)?, body))).collect();
-    let told: Vec<_> = told
-        .iter()
-        .map(|(query, spelling, body)| {
-            let at = body.find(spelling.as_str()).unwrap_or_default();
-            (query, body.get(at.saturating_sub(120)..(at + 60).min(body.len())))
-        })
-        .collect();
+    let told: Vec<_> = answers.into_inner().into_iter().filter_map(place).collect();
     assert!(told.is_empty(), "{told:#?}");
     // The configuration is where secrets stand, and the queue keeps parameters: both are for its user alone.
     let kept = [connector.folder().join("webconnector.cfg"), connector.folder().join("actions")];
@@ -169,10 +178,10 @@ fn of_an_action_that_has_ended_no_secret_is_left() {
     let mut connector = Connector::with(FetchTask::named("docs").set("Url", site.url("/")).set("MaxRetries", "0"));
     let fetch = "action=Fetch&FetchAction=Synchronize&TaskSections=docs&AuthUser=robot";
     // More than a page of the database holds, as well.
-    let many: String = (0..400).map(|number| format!("&Cookie{number}=a{number}%3D{MARK}")).collect();
+    let many: Vec<String> = (0..400).map(|number| format!("Cookie{number}=a{number}%3D{MARK}")).collect();
     for query in [
         format!("{fetch}&AuthPassword={MARK}&Cookie1=a%3D{MARK}"),
-        format!("{fetch}&AuthPassword={MARK}{many}"),
+        format!("{fetch}&AuthPassword={MARK}&{}", many.join("&")),
         format!("{fetch}&Config={}", encode(&BASE64_STANDARD.encode(format!("[docs]\nAuthPassword={MARK}\n")))),
     ] {
         assert_eq!(connector.wait_until_done(&connector.submit(&query)), Status::Finished);

@@ -87,6 +87,14 @@ pub(super) static UNSUPPORTED_PARAMS: [(&str, &str); 5] = [
     ("EncryptResponse", "replies are not encrypted with keys of the reference"),
 ];
 
+/// Whether any action of either port has a parameter of this name in its table.
+pub fn is_parameter(name: &str) -> bool {
+    let tables = ACI_ACTIONS.iter().chain(SERVICE_ACTIONS);
+    let mut known = tables.flat_map(|action| action.params).chain(STANDARD_PARAMS).map(|param| param.name);
+    known.any(|known| known.eq_ignore_ascii_case(name))
+        || UNSUPPORTED_PARAMS.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
 const NO_TEMPLATES: &str = "replies are not transformed by templates; transform what is answered";
 
 /// The actions of the ACI port.

@@ -8,6 +8,7 @@ mod past;
 
 pub(super) use past::Asked;
 
+use crate::action::IsKnown;
 use crate::stop::StopFlag;
 use crate::time::Moment;
 use parking_lot::Mutex;
@@ -24,6 +25,8 @@ const NO_ACTION: &str = "none";
 pub struct Journal {
     name: &'static str,
     logs_timing: bool,
+    /// Whose values may be told.
+    is_known: IsKnown,
     dispatchers: Vec<Arc<Dispatcher>>,
     past: Mutex<Past>,
     pub(super) connections: Connections,
@@ -150,6 +153,7 @@ impl Journal {
         Journal {
             name,
             logs_timing: false,
+            is_known: |_| false,
             dispatchers: (0..dispatchers.max(1)).map(idle).collect(),
             past: Mutex::default(),
             connections: Connections::default(),
@@ -160,6 +164,12 @@ impl Journal {
     #[must_use]
     pub(super) fn logging_timing(self, logs_timing: bool) -> Journal {
         Journal { logs_timing, ..self }
+    }
+
+    /// Values of parameters are told of which `is_known` says that they are ours; of no others.
+    #[must_use]
+    pub(super) fn telling(self, is_known: IsKnown) -> Journal {
+        Journal { is_known, ..self }
     }
 
     pub(super) fn logs_timing(&self) -> bool {
@@ -185,7 +195,7 @@ impl Journal {
     pub(super) fn end(&self, begun: Option<&Begun>, asked: Asked, is_error: bool) -> Duration {
         let Some(&Begun { action, client, at, clock, thread }) = begun else { return Duration::ZERO };
         let took = clock.elapsed();
-        let entry = Entry { asked, body_bytes: 0, client, at, took, is_error, thread }.cut();
+        let entry = Entry { asked, body_bytes: 0, client, at, took, is_error, thread }.cut(self.is_known);
         // Dropped after the lock is released.
         let _forgotten = self.past.lock().add(action, entry);
         took
@@ -221,7 +231,7 @@ impl Journal {
             let skipped = past.entries.len().saturating_sub(count);
             past.entries.iter().skip(skipped).map(Entry::copy).collect()
         };
-        entries.iter().map(Entry::answered).collect()
+        entries.iter().map(|entry| entry.answered(self.is_known)).collect()
     }
 
     /// How often each action was asked for, those that were.
@@ -368,8 +378,9 @@ mod tests {
 
     #[test]
     fn the_latest_requests_are_told_with_their_secrets_masked() {
-        let journal = Journal::new("aci", 2);
-        request(&journal, 1, Some("Fetch"), asked("/action=fetch&AuthPassword=x&Token=ab%2B", ""), false);
+        let journal =
+            Journal::new("aci", 2).telling(|name| ["AuthPassword", "Token", "Url", "Cookie0"].contains(&name));
+        request(&journal, 1, Some("Fetch"), asked("/action=fetch&AuthPassword=x&Token=ab%2B&Passwrod=x", ""), false);
         request(&journal, 2, Some("Fetch"), asked("/?a=Fetch", "Url=http://me:pw@h/&Cookie0=id=7"), false);
         request(&journal, 2, None, asked("/favicon.ico", ""), true);
         request(&journal, 1, Some("Fetch"), asked("/a=Fetch", &format!("Config={}", "x".repeat(5000))), true);
@@ -383,7 +394,7 @@ mod tests {
                 (1, true, "action=Fetch (and a body of 5007 bytes)"),
             ]
         );
-        assert_eq!(journal.latest(usize::MAX)[0].request, "action=fetch&AuthPassword=****&Token=ab%2B");
+        assert_eq!(journal.latest(usize::MAX)[0].request, "action=fetch&AuthPassword=****&Token=ab%2B&Passwrod=****");
         assert_eq!((told[0].action.as_str(), told[0].client), ("FETCH", CLIENT));
         let counts: Vec<_> =
             journal.counts().iter().map(|count| (count.action, count.requests, count.errors)).collect();
@@ -392,11 +403,12 @@ mod tests {
 
     #[test]
     fn what_is_kept_has_a_limit_in_number_and_in_bytes() {
-        let journal = Journal::new("aci", 1);
+        let journal = Journal::new("aci", 1).telling(|name| ["Url", "n"].contains(&name));
         let long = format!("/action=Fetch&Url=http://me:secret@{}", "h".repeat(100_000));
         request(&journal, 1, None, asked(&long, ""), false);
         let told = &journal.latest(1)[0].request;
         assert!(told.len() <= URL_BYTES_MAX + 100 && !told.contains("secret"), "{told}");
+        assert!(told.starts_with("action=Fetch&Url=http%3A%2F%2Fme%3A****%40hhh"), "{told}");
         for number in 0..2 * ENTRIES_MAX {
             request(&journal, 1, Some("GetPid"), asked(&format!("/a=GetPid&n={number}"), ""), false);
         }

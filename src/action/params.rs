@@ -1,5 +1,6 @@
 //! The parameters of a request: names in any case, the last of a repeated one wins.
 
+use super::masked;
 use std::fmt;
 use url::form_urlencoded;
 
@@ -89,8 +90,9 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Params {
 
 impl BadParam {
     pub fn unreadable(name: &str, value: &str, expected: impl Into<String>) -> BadParam {
-        // A reply and a log line quote it; what a client can send is far longer than what explains.
-        let value = value.chars().take(100).collect();
+        // A reply and a log line quote it; what a client can send is far longer than what explains. Whoever complains about a
+        // parameter knows its name.
+        let value = masked(name, value, |_| true).chars().take(100).collect();
         BadParam { name: name.to_owned(), problem: Problem::Unreadable { value, expected: expected.into() } }
     }
 }

@@ -158,12 +158,14 @@ impl BadSetting {
     /// The complaint about the value of `entry`.
     pub fn unusable(section: &Section, entry: &Entry, expected: &str) -> BadSetting {
         const QUOTED_CHARS_MAX: usize = 100;
+        // Whoever complains about it knows its name.
+        let shown = crate::action::masked(&entry.name, &entry.value, |_| true);
         BadSetting {
             origin: entry.origin.clone(),
             section: section.name().to_owned(),
             name: entry.name.clone(),
             // A reply and a log line quote it.
-            value: Some(super::masked(&entry.name, &entry.value).chars().take(QUOTED_CHARS_MAX).collect()),
+            value: Some(shown.chars().take(QUOTED_CHARS_MAX).collect()),
             expected: expected.to_owned(),
         }
     }

@@ -226,6 +226,13 @@ pub const HANDLER_PARAMETERS: &[ParameterSpec] = &[
     spec("", "RetryInterval", "5s", "Time between two of them."),
 ];
 
+/// Whether a section of the server, a role, a handler of events or the like has a parameter of this name, also one of the
+/// reference that has no effect here.
+pub fn is_parameter(name: &str) -> bool {
+    let used = PARAMETERS.iter().chain(HANDLER_PARAMETERS).map(|spec| spec.name);
+    used.chain(UNUSED.iter().map(|unused| unused.name)).any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Stands in for the sections of roles, which have names of their own.
 pub(super) const ROLE: &str = "a role";
 

@@ -347,7 +347,7 @@ pub const PARAMETERS: &[TaskParameter] = &[
 ];
 
 /// Parameters of the action itself, which are no overrides.
-const OF_THE_ACTION: [&str; 7] =
+pub(super) const OF_THE_ACTION: [&str; 7] =
     ["FetchAction", "TaskSections", "ConfigSection", "Config", "Priority", "ActionID", "ResponseFormat"];
 
 /// Parameters that may be numbered.

@@ -3,7 +3,7 @@
 use super::{Answered, Count};
 use crate::aci::form;
 use crate::aci::request::printed;
-use crate::action::Params;
+use crate::action::{IsKnown, Params};
 use crate::time::Moment;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -80,11 +80,11 @@ impl Past {
 impl Entry {
     /// Within what is kept of one request.
     #[must_use]
-    pub(super) fn cut(mut self) -> Entry {
+    pub(super) fn cut(mut self, is_known: IsKnown) -> Entry {
         let Asked { target, content_type, body } = &mut self.asked;
         if target.len() > URL_BYTES_MAX {
             // A secret that is cut in two would not be known for one: masked first.
-            *target = text_of(target, None, b"").1;
+            *target = text_of(target, None, b"", is_known).1;
             target.truncate(target.floor_char_boundary(URL_BYTES_MAX));
             target.shrink_to_fit();
         }
@@ -107,9 +107,9 @@ impl Entry {
         Entry { asked, ..*self }
     }
 
-    pub(super) fn answered(&self) -> Answered {
+    pub(super) fn answered(&self, is_known: IsKnown) -> Answered {
         let Asked { target, content_type, body } = &self.asked;
-        let (action, mut request) = text_of(target, content_type.as_deref(), body);
+        let (action, mut request) = text_of(target, content_type.as_deref(), body, is_known);
         if self.body_bytes > 0 {
             // To memory, which cannot fail.
             let _ = write!(request, " (and a body of {} bytes)", self.body_bytes);
@@ -120,13 +120,13 @@ impl Entry {
 }
 
 /// The action in upper case, and the whole request as one text, with its secrets masked.
-fn text_of(target: &str, content_type: Option<&str>, body: &[u8]) -> (String, String) {
+fn text_of(target: &str, content_type: Option<&str>, body: &[u8], is_known: IsKnown) -> (String, String) {
     // What cannot be read as parameters has none, and no secret that anybody would recognise: its URL stands for it.
     let asked = form::read(target, content_type, body).or_else(|_| form::read(target, None, b""));
     let Ok(form::Asked { action, params }) = asked else { return (String::new(), String::new()) };
     let action = action.unwrap_or_default();
     // The token of an action is no secret: QueueInfo lists it.
-    let masked = params.masked();
+    let masked = params.masked(is_known);
     let shown = params.iter().zip(masked.iter()).map(|((name, value), (_, masked))| {
         if name.eq_ignore_ascii_case("Token") { (name, value) } else { (name, masked) }
     });

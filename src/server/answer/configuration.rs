@@ -3,8 +3,9 @@
 use super::Answers;
 use super::logstreams::in_form;
 use crate::aci::{Element, Form, Reply};
-use crate::config::{BadSetting, Config, Section, Tasks, is_own_section, masked};
-use crate::server::{Checked, check};
+use crate::action::masked;
+use crate::config::{BadSetting, Config, Section, Tasks, is_own_section};
+use crate::server::{Checked, check, shown};
 use std::fmt::Write as _;
 
 impl Answers {
@@ -58,7 +59,7 @@ fn sections(problems: &[BadSetting]) -> Vec<Element> {
 
 fn key(problem: &BadSetting) -> Element {
     let BadSetting { name, value, .. } = problem;
-    let shown = masked(name, value.as_deref().unwrap_or_default());
+    let shown = masked(name, value.as_deref().unwrap_or_default(), shown::is_known);
     let children = vec![
         Element::text("autn:keyname", name.clone()),
         Element::text("autn:keyvalue", shown),
@@ -103,6 +104,6 @@ pub(super) fn config_text(config: &Config) -> String {
 fn write_section(text: &mut String, section: &Section) {
     let _ = writeln!(text, "\n[{}]", section.name());
     for entry in section.entries() {
-        let _ = writeln!(text, "{}={}", entry.name, masked(&entry.name, &entry.value));
+        let _ = writeln!(text, "{}={}", entry.name, masked(&entry.name, &entry.value, shown::is_known));
     }
 }

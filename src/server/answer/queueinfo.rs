@@ -6,6 +6,7 @@ use super::{Answers, results};
 use crate::aci::{Element, ErrorCode, Failure, QueueAction, QueueCommand, Which};
 use crate::action::{BadParam, Filter, Params, Query, QueueName, States, Status, Token};
 use crate::queue::{CommandError, DuplicateError, Queue, Snapshot, State};
+use crate::server::shown;
 use crate::time::Moment;
 
 impl Answers {
@@ -132,7 +133,7 @@ pub(super) fn queue_of(name: &QueueName, state: State) -> Element {
 
 /// What was submitted, in its order. Anybody who may ask about the queue is told, so secrets are masked.
 fn parameters_of(token: &Token, params: &Params) -> Element {
-    let params = params.masked();
+    let params = params.masked(shown::is_known);
     let parameters = params
         .iter()
         .map(|(name, value)| Element::text("parameter", value.to_owned()).attribute("name", name.to_owned()))

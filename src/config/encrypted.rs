@@ -1,50 +1,12 @@
-//! Values that nobody but their owner should read: which they are, and how they are shown.
+//! Passwords that cannot be read because another program has encrypted them.
 
 use super::{BadSetting, Ini, Notice};
-
-/// What is shown instead of a secret.
-const MASK: &str = "********";
-
-/// `value` as others may see it: masked if `name` is that of a secret, and with the password of a URL in it masked.
-pub fn masked(name: &str, value: &str) -> String {
-    if value.is_empty() || !is_secret(name) { without_userinfo(value) } else { MASK.to_owned() }
-}
-
-/// Whether parameters of this name, numbered or in a `[Section]`, hold secrets. A header or cookie may be one.
-pub fn is_secret(name: &str) -> bool {
-    const WORDS: [&str; 8] =
-        ["password", "passphrase", "passwd", "secret", "apikey", "cookie", "connectionstring", "inputvalue"];
-    let bare = name.rsplit_once(']').map_or(name, |(_, bare)| bare).trim().to_ascii_lowercase();
-    WORDS.iter().any(|word| bare.contains(word)) || bare.trim_end_matches(|c: char| c.is_ascii_digit()) == "header"
-}
-
-/// `http://user:***@host/` for each `http://user:password@host/` in `value`.
-fn without_userinfo(value: &str) -> String {
-    let mut text = String::new();
-    let mut rest = value;
-    while let Some(at) = rest.find("://") {
-        let (scheme, after) = rest.split_at(at + "://".len());
-        text.push_str(scheme);
-        let authority_end = after.find(|c: char| matches!(c, '/' | '?' | '#' | ',' | '"') || c.is_whitespace());
-        let authority = &after[..authority_end.unwrap_or(after.len())];
-        rest = match authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')) {
-            Some((user, password)) => {
-                text.push_str(user);
-                text.push(':');
-                text.push_str(MASK);
-                &after[user.len() + 1 + password.len()..]
-            }
-            None => after,
-        };
-    }
-    text.push_str(rest);
-    text
-}
+use crate::action::MASK;
 
 /// Refuses passwords that are marked as encrypted. The reference's `autpassword` writes them for its own programs; its
 /// format is not public, so they cannot be read here. It marks nothing in its shortest form: a value that looks like
 /// its output may as well be a password, and is noted.
-pub(super) fn check_encrypted(ini: &Ini, problems: &mut Vec<BadSetting>, notices: &mut Vec<Notice>) {
+pub(super) fn check(ini: &Ini, problems: &mut Vec<BadSetting>, notices: &mut Vec<Notice>) {
     for section in ini.sections() {
         for entry in section.entries().filter(|entry| is_password(&entry.name)) {
             let value = entry.value.trim().trim_matches('"');
@@ -96,25 +58,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_masked_and_the_rest_is_shown() {
-        let cases = [
-            ("ProxyPassword", "hunter2", MASK),
-            ("[Docs]AuthPassword", "hunter2", MASK),
-            ("Header0", "Authorization: Basic eA==", MASK),
-            ("COOKIE1", "session=1", MASK),
-            ("HeaderLines", "3", "3"),
-            ("AuthPassword", "", ""),
-            ("Depth", "3", "3"),
-            ("Url", "http://h/a:b@c", "http://h/a:b@c"),
-            ("Url", "https://me:word@h/,http://h2/", "https://me:********@h/,http://h2/"),
-            ("Url", "https://me@h/ https://a:b@c@d", "https://me@h/ https://a:********@d"),
-        ];
-        for (name, value, expected) in cases {
-            assert_eq!(masked(name, value), expected, "{name}={value}");
-        }
-    }
-
-    #[test]
     fn a_marked_password_is_refused_and_a_suspicious_one_is_noted() -> Result<(), super::super::IniError> {
         let ini = Ini::parse(
             "[A]\nAuthPassword={AES:abc}\nProxyPassword=\"ENC(abc)\"\nSSLPrivateKeyPassword=9t3M3t7awt/J8A\n\
@@ -122,7 +65,7 @@ mod tests {
             "t.cfg",
         )?;
         let (mut problems, mut notices) = (Vec::new(), Vec::new());
-        check_encrypted(&ini, &mut problems, &mut notices);
+        check(&ini, &mut problems, &mut notices);
         let lines: Vec<String> = problems.iter().map(|bad| bad.origin.to_string()).collect();
         assert_eq!(lines, ["t.cfg:2", "t.cfg:3", "t.cfg:8"]);
         assert!(problems.iter().all(|bad| !bad.to_string().contains("abc")), "{problems:?}");
