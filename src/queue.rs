@@ -6,7 +6,8 @@
 //!
 //! # What is shown is durable
 //!
-//! A change is committed to the store first and published in the table after. For each point where the process may die:
+//! A change is committed to the store first and published in the table after. For each point where the process may die (the
+//! tests of `crashes` go through them in this order):
 //!
 //! | died | the next process finds | and the client |
 //! | --- | --- | --- |
@@ -62,6 +63,8 @@
 
 mod commands;
 mod copy;
+#[cfg(test)]
+mod crashes;
 mod database;
 mod delivery;
 mod errors;
