@@ -135,10 +135,16 @@ fn a_failed_event_is_tried_again_set_aside_and_told_once_another_gets_through() 
     // One that is always refused keeps no other from being told.
     receiving.fail(Some("ONE"));
     queue.submit(&named("two"))?;
-    let told: Vec<String> = (0..5).map(|_| receiving.next()).collect();
+    let mut told = Vec::new();
+    // How often the refused one is tried in between depends on when the second action ends.
+    while told.iter().filter(|told| *told != "OnFinish ONE Finished").count() < 3 {
+        told.push(receiving.next());
+    }
     let of = |event: &str| told.iter().filter(|told| *told == event).count();
     assert_eq!((of("OnStart  Processing"), of("OnFinish TWO Finished")), (2, 1), "{told:?}");
-    assert!(of("OnFinish ONE Finished") >= 1, "{told:?}");
+    if told.len() == 3 {
+        assert_eq!(receiving.next(), "OnFinish ONE Finished");
+    }
     wait_until("the refused one alone is owed", || owed(&queue) == 1);
 
     receiving.fail(None);
