@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use webconnector::crawl::html::Syntax;
-use webconnector::crawl::html::select::{Selector, select};
+use webconnector::crawl::html::select::select;
+use webconnector::crawl::html::{Selector, Syntax};
 use webconnector::stop::StopFlag;
 
 fuzz_target!(|bytes: &[u8]| {
