@@ -62,7 +62,7 @@ use connection::Shared;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use door::Door;
 use journal::Dispatcher;
-use lines::Lines;
+use lines::{Exchanges, Lines};
 use listener::Listener;
 use socket2::{Domain, Socket, Type};
 use std::convert::Infallible;
@@ -185,17 +185,11 @@ pub enum ListenError {
     Thread(#[source] io::Error),
 }
 
-/// A line is taken while its request waits for a dispatcher or a commit and while its answer is fetched. With two of them,
-/// requests at 32 connections waited for lines more than for dispatchers. With eight, more submissions would share a commit,
-/// but each line is a thread of tiny_http's, and 40 KB.
-const LINES_PER_DISPATCHER: usize = 4;
-
 /// An open port. Dropping it closes it.
 pub struct Listening {
     door: Door,
     listener: Listener,
-    /// Set when answers are no longer awaited.
-    now: StopFlag,
+    exchanges: Arc<Exchanges>,
 }
 
 /// A port that is bound and not yet answered: connections wait until [`Port::listen`].
@@ -259,15 +253,14 @@ impl Port {
     pub fn listen(self, table: &'static [ActionSpec], handler: &Handler) -> Result<Listening, ListenError> {
         let Port { public, settings, journal, .. } = self;
         let dispatchers = settings.dispatchers.max(1);
-        let (count, large_max) = (dispatchers * LINES_PER_DISPATCHER, (dispatchers / 2).max(1));
-        let listener = Listener::start(&journal, &settings, count, table, handler)?;
-        let now = StopFlag::new();
-        let lines = Lines::open(&listener.path(), count, large_max, now.clone())
+        let exchanges = Exchanges::new();
+        let listener = Listener::start(&journal, &settings, &exchanges, table, handler)?;
+        let lines = Lines::open(&listener.path(), (dispatchers / 2).max(1), Arc::clone(&exchanges))
             .map_err(|source| ListenError::Inner { path: listener.path(), source })?;
         let budget = Budget::new(settings.transit_bytes_max);
         let shared = Arc::new(Shared { settings, lines, budget, journal, closing: StopFlag::new() });
         let door = Door::open(public, shared)?;
-        Ok(Listening { door, listener, now })
+        Ok(Listening { door, listener, exchanges })
     }
 }
 
@@ -287,7 +280,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.door.close(Duration::from_millis(500), || self.now.set());
+        self.door.close(Duration::from_millis(500), || self.exchanges.close());
         self.listener.close(Duration::from_millis(200));
     }
 }

@@ -2,15 +2,16 @@
 //! sends the reply. The only user of tiny_http.
 //!
 //! A request that only has to wait for a commit is passed on to one more thread, `NAME-awaited`, which sends its reply in
-//! its turn. So as many requests as there are lines share a commit, and none of them keeps a dispatcher from the others.
+//! its turn. So all requests that are under way share a commit, and none of them keeps a dispatcher from the others.
 //!
 //! tiny_http never meets the network. It listens on a socket in a directory that only this user can enter, and what
-//! arrives there is written by the door: whole, small enough and well-formed.
+//! arrives there is written by the door: whole, small enough and well-formed. Replies do not pass through it: they go back
+//! in memory, as [`lines`](super::lines) says.
 
 use super::access::Access;
 use super::actions::ActionSpec;
 use super::journal::{Asked, Begun, DispatcherState, Journal};
-use super::lines::{NAMES, PEER};
+use super::lines::{EXCHANGE, Exchanges, Owed, Response, Rest};
 use super::output::Output;
 use super::private::PrivateDirectory;
 use super::render::{Format, render};
@@ -18,10 +19,11 @@ use super::reply::{ErrorCode, Failure, Outcome, Raw, Reply};
 use super::request::{self, Parsed, Request};
 use super::{Caller, Handler, ListenError, Settings, forwarded, join_within};
 use crate::stop::StopFlag;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::any::Any;
+use std::borrow::Cow;
 use std::convert::Infallible;
-use std::io::{self, Cursor};
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
-use tiny_http::{Header, Response, Server, StatusCode};
+use tiny_http::{Server, StatusCode};
 
 pub(super) struct Listener {
     server: Option<Arc<Server>>,
@@ -52,12 +54,13 @@ struct Desk {
     /// Of the dispatcher, from 1.
     number: usize,
     output_folders: Arc<[PathBuf]>,
+    exchanges: Arc<Exchanges>,
     awaited: Sender<Awaited>,
 }
 
-/// A request whose reply is awaited. There are no more of them than lines.
+/// A request whose reply is awaited. There are no more of them than connections.
 struct Awaited {
-    request: tiny_http::Request,
+    owed: Owed,
     reply: Box<dyn FnOnce() -> Reply + Send>,
     question: Question,
     asked: Asked,
@@ -72,11 +75,11 @@ struct Question {
 }
 
 impl Listener {
-    /// Starts a thread for each dispatcher of `journal`, for requests that come over `lines` lines.
+    /// Starts a thread for each dispatcher of `journal`, for requests whose rest and answer are in `exchanges`.
     pub(super) fn start(
         journal: &Arc<Journal>,
         settings: &Settings,
-        lines: usize,
+        exchanges: &Arc<Exchanges>,
         table: &'static [ActionSpec],
         handler: &Handler,
     ) -> Result<Listener, ListenError> {
@@ -88,7 +91,7 @@ impl Listener {
         let server = Server::from_listener(socket, None).map_err(|error| inner(io::Error::other(error)))?;
 
         let (ending, ended) = bounded(0);
-        let (awaited, to_await) = bounded(lines);
+        let (awaited, to_await) = unbounded();
         let states = journal.dispatchers();
         let server = Arc::new(server);
         let mut listener = Listener {
@@ -112,8 +115,8 @@ impl Listener {
         for DispatcherState { number, name, .. } in states {
             let (handler, journal) = (Arc::clone(handler), Arc::clone(journal));
             let (output_folders, awaited) = (Arc::clone(&output_folders), awaited.clone());
-            let access = Arc::clone(&settings.access);
-            let desk = Desk { table, access, handler, journal, number, output_folders, awaited };
+            let (access, exchanges) = (Arc::clone(&settings.access), Arc::clone(exchanges));
+            let desk = Desk { table, access, handler, journal, number, output_folders, exchanges, awaited };
             let (server, stop) = (Arc::clone(&server), listener.stop.clone());
             listener.threads.push(spawn(name, Box::new(move || desk.dispatch(&server, &stop)))?);
         }
@@ -164,22 +167,19 @@ impl Desk {
         }
     }
 
-    fn serve(&self, mut request: tiny_http::Request) {
-        let value = |name: &'static str| {
-            let header = request.headers().iter().find(|header| header.field.equiv(name));
-            header.map(|header| header.value.as_str().to_owned())
+    fn serve(&self, request: tiny_http::Request) {
+        let header = request.headers().iter().find(|header| header.field.equiv(EXCHANGE));
+        let Some(number) = header.and_then(|header| header.value.as_str().parse().ok()) else {
+            // The door asks whether the line is alive; it may have given it up, when it closes.
+            let _ = request.respond(tiny_http::Response::empty(StatusCode(204)));
+            return;
         };
-        let Some(peer) = value(PEER).and_then(|peer| peer.parse().ok()) else {
-            // The door asks whether a line is alive.
-            return sent(&self.journal, request.respond(Response::empty(StatusCode(204))));
-        };
-        let content_type = value("Content-Type");
-        let names = value(NAMES).map_or(Vec::new(), |names| forwarded::read(&names));
-        let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
-        if let Err(error) = request.as_reader().read_to_end(&mut body) {
-            return sent(&self.journal, Err(error));
-        }
         let target = request.url().to_owned();
+        // Dropped without a word: the answer goes another way.
+        drop(request.into_writer());
+        let Some((rest, owed)) = self.exchanges.take(number) else { return };
+        let Rest { peer, names, content_type, body } = rest;
+        let names = forwarded::read(&names);
         let Parsed { action, format, action_id, spec, output, request: typed } =
             request::parse(self.table, &target, content_type.as_deref(), &body);
         let (asked, question) = (Asked { target, content_type, body }, Question { action, format, peer });
@@ -196,15 +196,15 @@ impl Desk {
         let begun = self.journal.leave(self.number);
         let answer = match performed {
             Ok(Ok(Outcome::Awaited(reply))) => {
-                // There is room for one of every line, and the receiver outlives the dispatchers.
-                let _ = self.awaited.send(Awaited { request, reply, question, asked, begun });
+                // The receiver outlives the dispatchers.
+                let _ = self.awaited.send(Awaited { owed, reply, question, asked, begun });
                 return;
             }
             Ok(Ok(Outcome::Reply(reply))) => question.answer(|| reply),
             Ok(Err(answer)) => answer,
             Err(panic) => question.panicked(panic.as_ref()),
         };
-        respond(&self.journal, request, answer, asked, begun.as_ref());
+        respond(&self.journal, owed, answer, asked, begun.as_ref());
     }
 
     /// Has a request performed whose reply goes into a file as well.
@@ -224,12 +224,12 @@ impl Desk {
 
 /// Sends the replies that are awaited, until the dispatchers have ended.
 fn send_awaited(journal: &Journal, awaited: &Receiver<Awaited>) {
-    for Awaited { request, reply, question, asked, begun } in awaited {
-        respond(journal, request, question.answer(reply), asked, begun.as_ref());
+    for Awaited { owed, reply, question, asked, begun } in awaited {
+        respond(journal, owed, question.answer(reply), asked, begun.as_ref());
     }
 }
 
-fn respond(journal: &Journal, request: tiny_http::Request, answer: Answer, asked: Asked, begun: Option<&Begun>) {
+fn respond(journal: &Journal, owed: Owed, answer: Answer, asked: Asked, begun: Option<&Begun>) {
     // Written down before the reply goes out, so that who has it finds the request. A long body is dropped: its
     // memory is free for other requests from now on.
     let took = journal.end(begun, asked, answer.is_error);
@@ -239,17 +239,7 @@ fn respond(journal: &Journal, request: tiny_http::Request, answer: Answer, asked
         let milliseconds = took.as_secs_f64() * 1000.0;
         log::info!(target: "application", "{action} from {client}: {how} in {milliseconds:.2} ms");
     }
-    let length = answer.bytes.len();
-    let status = StatusCode(answer.status);
-    let response = Response::new(status, answer.headers, Cursor::new(answer.bytes), Some(length), None);
-    sent(journal, request.respond(response.with_chunked_threshold(usize::MAX)));
-}
-
-/// The door may have given a line up, when it closes. Nobody is left to be told.
-fn sent(journal: &Journal, outcome: io::Result<()>) {
-    if let Err(error) = outcome {
-        log::debug!(target: "application", "{}: a reply was not taken: {error}", journal.name());
-    }
+    owed.answer(answer.response(SystemTime::now()));
 }
 
 impl Question {
@@ -277,29 +267,40 @@ struct Answer {
     action: String,
     is_error: bool,
     status: u16,
-    headers: Vec<Header>,
+    content_type: Cow<'static, str>,
+    /// Further headers, each with the end of its line.
+    headers: &'static str,
     bytes: Vec<u8>,
 }
 
+/// Of a page as it is. Whoever wrote it must not speak to this port in the name of the person who looks at it.
+const OF_A_PAGE: &str = "Content-Security-Policy: sandbox\r\nX-Content-Type-Options: nosniff\r\n";
+
 impl Answer {
     fn new(reply: Reply, format: Format) -> Answer {
-        let server = header("Server", "webconnector");
         let is_error = reply.outcome.is_err() || reply.raw.as_ref().is_some_and(|raw| raw.status >= 400);
         let Some(Raw { status, content_type, bytes }) = reply.raw else {
-            let content_type = header("Content-Type", format.content_type());
-            let bytes = render(&reply, format);
-            let headers = vec![content_type, server];
-            return Answer { action: reply.action, is_error, status: 200, headers, bytes };
+            let (content_type, bytes) = (format.content_type().into(), render(&reply, format));
+            return Answer { action: reply.action, is_error, status: 200, content_type, headers: "", bytes };
         };
-        let content_type = Header::from_bytes("Content-Type", content_type.trim())
-            .unwrap_or_else(|()| header("Content-Type", "application/octet-stream"));
-        // Whoever wrote the page must not speak to this port in the name of the person who looks at it.
-        let sandbox = header("Content-Security-Policy", "sandbox");
-        let no_guess = header("X-Content-Type-Options", "nosniff");
-        Answer { action: reply.action, is_error, status, headers: vec![content_type, sandbox, no_guess, server], bytes }
+        let content_type = content_type.trim();
+        let is_sound = content_type.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        let content_type = if is_sound { content_type.to_owned() } else { "application/octet-stream".to_owned() };
+        Answer { action: reply.action, is_error, status, content_type: content_type.into(), headers: OF_A_PAGE, bytes }
     }
-}
 
-fn header(name: &'static str, value: &'static str) -> Header {
-    Header::from_bytes(name, value).expect("both are constants in ASCII")
+    /// As it is sent at this time.
+    fn response(self, now: SystemTime) -> Response {
+        let Answer { status, content_type, headers, bytes: body, .. } = self;
+        let (reason, date) = (StatusCode(status).default_reason_phrase(), httpdate::fmt_http_date(now));
+        let mut head = Vec::with_capacity(256);
+        write!(
+            head,
+            "HTTP/1.1 {status} {reason}\r\nDate: {date}\r\nServer: webconnector\r\nContent-Type: {content_type}\r\n{headers}\
+             Content-Length: {}\r\n",
+            body.len()
+        )
+        .expect("memory takes what is written to it");
+        Response { head, body }
+    }
 }
