@@ -12,6 +12,7 @@ mod ini;
 mod layers;
 mod line;
 mod logging;
+mod mark;
 mod nearest;
 mod outgoing;
 mod parameters;

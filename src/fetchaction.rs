@@ -40,6 +40,7 @@ use crate::config::{self, Ini};
 use crate::ingest;
 use crate::pause::PauseGate;
 use crate::stop::StopFlag;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,7 +66,9 @@ pub struct Settings {
 
 /// Performs fetch actions; shared by all workers.
 pub struct FetchActions {
-    settings: Settings,
+    settings: Arc<Settings>,
+    /// With the task sections as they were read last.
+    latest: Mutex<Arc<Settings>>,
     tasks: TaskList,
 }
 
@@ -153,15 +156,16 @@ impl Settings {
 impl FetchActions {
     pub fn new(settings: Settings) -> FetchActions {
         let tasks = TaskList::new(&settings.tasks);
-        FetchActions { settings, tasks }
+        let settings = Arc::new(settings);
+        FetchActions { latest: Mutex::new(Arc::clone(&settings)), settings, tasks }
     }
 
     /// The tasks known: those of the configuration and those that actions brought.
     pub fn tasks(&self) -> Vec<TaskInfo> {
         // A file that is broken at the moment is told to whoever submits an action; the list needs none.
-        let current = self.current();
+        let current = self.current().ok();
         let mut tasks = self.tasks.list(&self.settings.folder);
-        for (name, read) in current.iter().flat_map(schedule::schedules) {
+        for (name, read) in current.iter().flat_map(|settings| schedule::schedules(settings)) {
             // They are listed by their names.
             if let Ok(place) = tasks.binary_search_by(|task| task.name.cmp(&name.to_uppercase())) {
                 tasks[place].schedule = read.ok();
@@ -172,7 +176,7 @@ impl FetchActions {
 
     /// The tasks that are scheduled as the file has it now.
     pub fn schedules(&self) -> Result<Schedules, PlanError> {
-        Ok(schedule::schedules(&self.current()?))
+        Ok(schedule::schedules(&*self.current()?))
     }
 
     /// The parameters of a synchronize of one task section.
@@ -183,16 +187,21 @@ impl FetchActions {
 
     /// The settings with the task sections as the file has them now.
     ///
-    /// The file is read each time: that takes far less than the commit of an action, and no change can be missed, as
-    /// it could be by the dates and sizes of a file and of all that it includes. Of a file that cannot be used nothing
-    /// is used, not what it said before either: an action would do what nobody can read any more.
-    fn current(&self) -> Result<Settings, PlanError> {
+    /// The file is looked at each time, and read unless it and all that it includes are sure to be as they were. Of a file
+    /// that cannot be used nothing is used, not what it said before either: an action would do what nobody can read any more.
+    fn current(&self) -> Result<Arc<Settings>, PlanError> {
         let Some(file) = &self.settings.file else {
-            return Ok(self.settings.clone());
+            return Ok(Arc::clone(&self.settings));
         };
+        let latest = Arc::clone(&self.latest.lock());
+        if latest.ini.is_unchanged() {
+            return Ok(latest);
+        }
         let config::Tasks { ini, names } = config::Tasks::read(file)?;
         self.tasks.configure(&names);
-        Ok(Settings { ini: Arc::new(ini), tasks: names, ..self.settings.clone() })
+        let read = Arc::new(Settings { ini: Arc::new(ini), tasks: names, ..Settings::clone(&self.settings) });
+        *self.latest.lock() = Arc::clone(&read);
+        Ok(read)
     }
 
     /// The datastores that there are: those in the folder, whoever brought their tasks, and those that tasks of the
@@ -208,7 +217,7 @@ impl FetchActions {
             }
         }
         // Of a file that is broken at the moment, the tasks as they were at the start.
-        let settings = self.current().unwrap_or_else(|_| self.settings.clone());
+        let settings = self.current().unwrap_or_else(|_| Arc::clone(&self.settings));
         for name in &settings.tasks {
             let sources = task::Sources::read(&settings, &Params::default(), &[]);
             let task = sources.and_then(|sources| task::of_section(&settings, &sources, name));
@@ -220,7 +229,7 @@ impl FetchActions {
 
     /// What an action with these parameters would do. Without `FetchAction` it is a synchronize.
     pub fn plan(&self, params: &Params) -> Result<Plan, PlanError> {
-        Plan::read(&self.current()?, params)
+        Plan::read(&*self.current()?, params)
     }
 
     /// The parameters of the action that purges the datastore of a task section.
@@ -230,7 +239,7 @@ impl FetchActions {
 
     /// Fetches one page for a client that waits. Takes at most `PageTimeout`, or 20 seconds if that is less.
     pub fn view(&self, params: &Params, stop: &StopFlag) -> Result<Viewed, ViewError> {
-        view::view(&self.current()?, params, stop)
+        view::view(&*self.current()?, params, stop)
     }
 
     /// Performs an action.

@@ -2,6 +2,7 @@
 //!
 //! Knows no section and no parameter by name. How the text becomes sections is in `read` and `line`.
 
+use super::mark::Mark;
 use super::read::{FILE_BYTES_MAX, INCLUDE_DEPTH_MAX, READINGS_MAX, Reader, TOTAL_BYTES_MAX};
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +15,10 @@ use std::sync::Arc;
 pub(super) const ITEMS_MAX: usize = 100_000;
 const WARNINGS_MAX: usize = 100;
 
+/// So many names are compared sooner than one is hashed. To plan an action takes hundreds of looks into sections that mostly
+/// have fewer.
+const FEW: usize = 16;
+
 /// A configuration: its sections in the order in which they first appear. Names ignore case.
 #[derive(Debug, Clone, Default)]
 pub struct Ini {
@@ -25,6 +30,8 @@ pub struct Ini {
     warnings: Vec<Warning>,
     /// The file and all that it includes; none of a text.
     files: Vec<PathBuf>,
+    /// What each of them was when it was read.
+    marks: Vec<Mark>,
 }
 
 /// A section. If its heading appears twice, its entries are one list.
@@ -125,6 +132,9 @@ impl Ini {
     }
 
     pub fn section(&self, name: &str) -> Option<&Section> {
+        if self.sections.len() <= FEW {
+            return self.sections.iter().find(|section| section.name.eq_ignore_ascii_case(name));
+        }
         self.places.get(&name.to_ascii_lowercase()).map(|place| &self.sections[*place])
     }
 
@@ -137,8 +147,14 @@ impl Ini {
         &self.files
     }
 
-    pub(super) fn set_files(&mut self, files: Vec<PathBuf>) {
-        self.files = files;
+    pub(super) fn set_files(&mut self, read: Vec<(PathBuf, Mark)>) {
+        (self.files, self.marks) = read.into_iter().unzip();
+    }
+
+    /// Whether reading the files again is sure to yield the same. A file that was written just before it was read may have
+    /// changed without a trace.
+    pub fn is_unchanged(&self) -> bool {
+        self.files.iter().zip(&self.marks).all(|(path, mark)| mark.is_still(path))
     }
 
     /// At most 100.
@@ -194,6 +210,9 @@ impl Section {
     }
 
     pub fn get(&self, name: &str) -> Option<&Entry> {
+        if self.entries.len() <= FEW {
+            return self.entries.iter().find(|entry| entry.name.eq_ignore_ascii_case(name));
+        }
         self.places.get(&name.to_ascii_lowercase()).map(|place| &self.entries[*place])
     }
 

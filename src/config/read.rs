@@ -2,11 +2,13 @@
 
 use super::ini::{Entry, Ini, IniError, Origin};
 use super::line::{Include, Line, Part};
+use super::mark::Mark;
 use crate::wildcard;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The most bytes of one file.
 pub(super) const FILE_BYTES_MAX: u64 = 10 << 20;
@@ -24,7 +26,7 @@ pub(super) struct Reader {
     /// The main file and the includes that lead here, to notice a circle.
     open: Vec<PathBuf>,
     /// Everything that was read, by the names under which it was found.
-    files: Vec<PathBuf>,
+    files: Vec<(PathBuf, Mark)>,
     readings: usize,
     bytes: u64,
 }
@@ -41,9 +43,9 @@ struct Target {
 impl Reader {
     /// The file at `path` with everything that it includes.
     pub(super) fn read_file(path: &Path) -> Result<Ini, IniError> {
-        let bytes = read_bytes(path).map_err(|source| IniError::Unreadable { file: display(path), source })?;
+        let (bytes, mark) = read_bytes(path).map_err(|source| IniError::Unreadable { file: display(path), source })?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
-        let files = vec![path.to_owned()];
+        let files = vec![(path.to_owned(), mark)];
         let mut reader = Reader { base: Some(base), open: vec![canonical(path)], files, readings: 1, bytes: 0 };
         let mut ini = reader.read_all(&display(path), &bytes)?;
         ini.set_files(reader.files);
@@ -161,7 +163,7 @@ impl Reader {
         if self.open.contains(&key) {
             return Err(IniError::Circular { at: at.clone(), file: display(path) });
         }
-        let bytes = read_bytes(path).map_err(|source| IniError::IncludeUnreadable {
+        let (bytes, mark) = read_bytes(path).map_err(|source| IniError::IncludeUnreadable {
             at: at.clone(),
             file: display(path),
             source,
@@ -172,7 +174,7 @@ impl Reader {
             return Err(IniError::TooMuch { at: at.clone() });
         }
         self.open.push(key);
-        self.files.push(path.to_owned());
+        self.files.push((path.to_owned(), mark));
         Ok(bytes)
     }
 }
@@ -237,14 +239,16 @@ fn same_file(one: &Origin, other: &Origin) -> bool {
 }
 
 /// At most one byte more than [`FILE_BYTES_MAX`], so that too large a file shows.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+fn read_bytes(path: &Path) -> io::Result<(Vec<u8>, Mark)> {
     // Asked before opening: opening a pipe would wait for its other end.
     if !path.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let (mut bytes, file) = (Vec::new(), File::open(path)?);
+    // Before the bytes: what is written meanwhile makes another mark.
+    let mark = Mark::of(&file, SystemTime::now())?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok((bytes, mark))
 }
 
 fn utf8<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, IniError> {
