@@ -84,7 +84,9 @@ impl Queue {
         let record = self.not_ended(token)?;
         let params = Params::from_form(&record.params);
         let (priority, claims) = (record.priority, record.claims.to_vec());
-        Ok(self.submit(&Submission { params, priority, claims, series: None })?)
+        let again = self.submit(&Submission { params, priority, claims, series: None })?;
+        info!(target: "action", "Action queued once more, as [{again}] [{token}]");
+        Ok(again)
     }
 
     pub(super) fn not_ended(&self, token: &Token) -> Result<Arc<Record>, CommandError> {

@@ -7,7 +7,7 @@ use super::table::{Refusal, Reservation, Table};
 use super::{Queue, Settings, Shared, StoreError, Submission, SubmitError, WAITING_BYTES_MAX, Write};
 use crate::action::{Report, Status, Token};
 use crate::time::Moment;
-use log::{error, info};
+use log::error;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -104,14 +104,16 @@ impl Submitting {
                 }
             });
         }
-        let noted = {
+        let (noted, may_start) = {
             let mut table = shared.table.lock();
             table.admit(reservation, record);
-            admitted(&mut table, record.id)
+            (admitted(&mut table, record.id), table.may_start())
         };
         shared.show(series.clone());
-        shared.wake();
-        info!(target: "action", "Action queued [{}]", record.token);
+        // What keeps it waiting wakes a worker when it is over.
+        if may_start {
+            shared.wake();
+        }
         Ok(noted)
     }
 }

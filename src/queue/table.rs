@@ -219,6 +219,12 @@ impl Table {
         Some(taken)
     }
 
+    /// Whether a worker that looks would find an action.
+    pub(super) fn may_start(&self) -> bool {
+        let is_paused = self.is_paused || self.pausing == Some(true);
+        !self.closing && (!self.parked.is_empty() || !is_paused && self.waiting.next(&self.held).is_some())
+    }
+
     /// Gives a worker's place back to a paused action of the last process.
     pub(super) fn take_parked(&mut self) -> Option<Taken> {
         let record = Arc::clone(&self.actions[&self.parked.pop_first()?]);
