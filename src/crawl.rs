@@ -34,6 +34,7 @@ mod frontier;
 pub mod fuzzing;
 pub mod html;
 mod known;
+mod linked;
 pub mod login;
 mod pace;
 pub mod page;

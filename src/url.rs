@@ -7,7 +7,10 @@
 //!
 //! Only http and https URLs exist here. Pure: no I/O, no clock.
 
+mod base;
+
 pub use ::url::Url;
+pub use base::{Base, Joined};
 
 use crate::action::without_password;
 use ::url::{ParseError, Position};

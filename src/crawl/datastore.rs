@@ -230,6 +230,11 @@ impl Datastore {
         Ok(())
     }
 
+    /// Whether it is known, without a look at the file, that meeting the page anew would change nothing.
+    pub fn has_met(&self, id: PageId, depth: u32) -> bool {
+        self.known.has(id.0, depth)
+    }
+
     /// Meets the page at `url`, whose identifier is `id`; `referrer` led to it.
     pub fn meet(
         &mut self,

@@ -23,6 +23,14 @@ impl Known {
         if depth_matters { Known::Depths(HashMap::default()) } else { Known::Pages(HashSet::default()) }
     }
 
+    /// Whether [`Known::insert`] would say `Met::Known`.
+    pub(super) fn has(&self, id: i64, depth: u32) -> bool {
+        match self {
+            Known::Pages(pages) => pages.contains(&id),
+            Known::Depths(depths) => depths.get(&id).is_some_and(|least| *least <= depth),
+        }
+    }
+
     pub(super) fn insert(&mut self, id: i64, depth: u32) -> Met {
         match self {
             Known::Pages(pages) if pages.contains(&id) => Met::Known,

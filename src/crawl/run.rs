@@ -8,7 +8,7 @@ use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row
 use super::frontier::{Frontier, Heard, Manners, Next, Skip, Visit};
 use super::pace::Pace;
 use super::trap::Patterns;
-use super::visitor::{self, Done, Errand, Failure, LINKS_BETWEEN_LOOKS, Moved, Outcome, Reading};
+use super::visitor::{self, Done, Errand, Failure, Moved, Outcome, Reading};
 use super::{Change, Delivery, Entries, LinkGuard, Settings, Verdict};
 use crate::action::TaskCounts;
 use crate::client::Client;
@@ -421,68 +421,58 @@ impl Run<'_, '_> {
         }
     }
 
-    fn settle_read(&mut self, visit: &Visit, reading: Reading) -> Result<(), CrawlError> {
+    fn settle_read(&mut self, visit: &Visit, mut reading: Reading) -> Result<(), CrawlError> {
         let (id, url) = (visit.page.id, visit.url.as_str());
         let row = self.datastore.row(id)?;
         self.pace.spend(reading.body_bytes);
         self.starts.reached |= self.starts.ids.contains(&id);
-        if let Some(circular) = &reading.circular {
+        if let Some(circular) = reading.linked.circular() {
             self.tell_circle(circular);
         }
         if row.failures < DOUBT_CYCLES
-            && let Some(why) = self.lost_links(&row, &reading)
+            && let Some(why) = self.lost_links(&row, reading.linked.ids())
         {
             return self.settle_failed(id, url, &why);
         }
         let follows = self.follows(row.depth);
-        let mut links = Vec::with_capacity(reading.links.len());
-        for (number, (link, link_url)) in reading.links.iter().enumerate() {
-            // What is met already stays met; the page itself is not settled yet, and waits on.
-            if number % LINKS_BETWEEN_LOOKS == 0 {
-                self.stop.check()?;
-            }
-            links.push(*link);
-            if follows {
-                self.meet(Way { id: *link, url: link_url, depth: row.depth + 1, hops: 0, from: Some(id) })?;
-            }
+        if follows {
+            self.meet_linked(id, row.depth + 1, &mut reading.linked)?;
         }
+        let Reading { page, linked, conditions, ingests, file, modified, asked_at, .. } = reading;
+        let links = linked.into_ids();
         let found = Found {
-            delivered: reading.ingests,
-            hash: reading.ingests.then_some(reading.page.hash),
+            delivered: ingests,
+            hash: ingests.then_some(page.hash),
             cut: !follows && !links.is_empty(),
-            conditions: reading.conditions.clone(),
-            asked_at: Some(reading.asked_at),
-            expires_at: reading.page.expires_at,
+            conditions,
+            asked_at: Some(asked_at),
+            expires_at: page.expires_at,
             links,
         };
         self.datastore.settle(id, &found)?;
         self.count_settled();
-        let as_before = row.hash == Some(reading.page.hash);
-        match (row.delivered, reading.ingests) {
-            (false, true) => self.add(id, Change::Add(self.delivery(id, url, row.depth, reading)?)),
-            (true, true) if as_before => {
-                self.counts.unchanged.fetch_add(1, Relaxed);
-            }
-            (true, true) => self.add(id, Change::Update(self.delivery(id, url, row.depth, reading)?)),
-            (true, false) => self.add(id, Change::Delete { url: url.to_owned() }),
-            (false, false) => log::debug!(target: LOG, "{}: {url} is not ingested", self.counts.task),
+        let is_as_before = row.hash == Some(page.hash);
+        if ingests && row.delivered && is_as_before {
+            self.counts.unchanged.fetch_add(1, Relaxed);
+        } else if ingests {
+            let referrer = self.datastore.referrer(id)?;
+            let delivery = Box::new(Delivery { url: url.to_owned(), page, file, depth: row.depth, referrer, modified });
+            self.add(id, if row.delivered { Change::Update(delivery) } else { Change::Add(delivery) });
+        } else if row.delivered {
+            self.add(id, Change::Delete { url: url.to_owned() });
+        } else {
+            log::debug!(target: LOG, "{}: {url} is not ingested", self.counts.task);
         }
         Ok(())
     }
 
-    fn delivery(&self, id: PageId, url: &str, depth: u32, reading: Reading) -> Result<Box<Delivery>, CrawlError> {
-        let Reading { page, file, modified, .. } = reading;
-        let referrer = self.datastore.referrer(id)?;
-        Ok(Box::new(Delivery { url: url.to_owned(), page, file, depth, referrer, modified }))
-    }
-
     /// Says so if more links vanished from the page than may. It then counts as failed, so that what it linked to is
     /// visited: a page that is gone will say so itself. If it stays like that for some cycles, it is believed.
-    fn lost_links(&self, row: &Row, reading: &Reading) -> Option<String> {
+    fn lost_links(&self, row: &Row, links: &[PageId]) -> Option<String> {
         if self.settings.link_guard == LinkGuard::default() {
             return None;
         }
-        let now: HashSet<PageId> = reading.links.iter().map(|(link, _)| *link).collect();
+        let now: HashSet<PageId> = links.iter().copied().collect();
         let lost = row.links.iter().filter(|link| !now.contains(link)).count();
         let before = row.links.len();
         let accepted = self.settings.link_guard.accepts(before, lost);

@@ -107,20 +107,27 @@ impl Scope {
     /// Whether a URL is visited, if it is not too deep. Starts are asked about as well: one that the patterns exclude is
     /// not visited.
     pub fn visits(&self, url: &Url) -> Result<(), OutOfScope> {
-        // The cheap question first: this is asked for every link.
-        if self.stay_on_site && !self.starts.iter().any(|start| same_site(start, url)) {
-            return Err(OutOfScope::OtherSite);
-        }
-        if trap::is_circular(url, self.path_repeats_max) {
+        if self.visits_site(url) { self.visits_path(url.as_str(), url.path()) } else { Err(OutOfScope::OtherSite) }
+    }
+
+    /// Whether any page of the URL's site may be visited.
+    pub fn visits_site(&self, url: &Url) -> bool {
+        !self.stay_on_site || self.starts.iter().any(|start| same_site(start, url))
+    }
+
+    /// The same of a URL, and its path, on a site that is visited. Asked for every link, so that the cheap questions come
+    /// first.
+    pub fn visits_path(&self, url: &str, path: &str) -> Result<(), OutOfScope> {
+        if trap::is_circular(path, self.path_repeats_max) {
             return Err(OutOfScope::Circular);
         }
-        if trap::is_too_deep(url) {
+        if trap::is_too_deep(path) {
             return Err(OutOfScope::TooDeep);
         }
-        if self.spider_must.as_ref().is_some_and(|must| !must.matches(url.as_str())) {
+        if self.spider_must.as_ref().is_some_and(|must| !must.matches(url)) {
             return Err(OutOfScope::SpiderMust);
         }
-        if self.spider_cant.as_ref().is_some_and(|cant| cant.matches(url.as_str())) {
+        if self.spider_cant.as_ref().is_some_and(|cant| cant.matches(url)) {
             return Err(OutOfScope::SpiderCant);
         }
         Ok(())

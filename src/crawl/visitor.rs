@@ -6,6 +6,7 @@
 use super::datastore::{PageId, PageIds};
 use super::datefilter::Judgement;
 use super::frontier::{HostId, SiteId, Visit};
+use super::linked::Linked;
 use super::login::Denied;
 use super::page::{self, Page};
 use super::robots::{self, Robots};
@@ -14,19 +15,14 @@ use super::{Settings, scope};
 use crate::client::{Client, ClientError, Conditions, Response};
 use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
+use crate::url::Base;
 use crossbeam_channel::{Receiver, Sender};
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 use url::Url;
 
 /// A `Retry-After` longer than this is cut to it: a run has to end.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
-
-/// Links of one page that are followed. A page of the size limit could have a million.
-const LINKS_MAX: usize = 50_000;
-/// Links that are joined, or met, between two looks at the flag: some hundreds of microseconds.
-pub(super) const LINKS_BETWEEN_LOOKS: usize = 256;
 
 /// What the loop asks of a visitor.
 pub(super) enum Errand {
@@ -95,11 +91,9 @@ pub(super) struct Moved {
 
 /// A page that was read.
 pub(super) struct Reading {
+    /// Without its links.
     pub(super) page: Page,
-    /// In scope, each once, in the order of the page.
-    pub(super) links: Vec<(PageId, String)>,
-    /// A link whose path goes in circles, which is not among them.
-    pub(super) circular: Option<String>,
+    pub(super) linked: Linked,
     pub(super) conditions: Conditions,
     /// Whether it becomes a document, as far as URL and robots meta say.
     pub(super) ingests: bool,
@@ -263,11 +257,16 @@ pub(super) fn read(
     if let Judgement::Admitted { until: Some(until) } = judgement {
         page.expires_at = Some(page.expires_at.map_or(until, |expires_at| expires_at.min(until)));
     }
-    let Linked { links, circular } =
-        if page.nofollow || !is_followed { Linked::default() } else { links(settings, stop, ids, url, &page)? };
-    let canonical = canonical(settings, url, &page);
-    add_fields(settings, &mut page, response, canonical.as_ref(), &links);
+    let base = page.base.as_deref().and_then(|base| crate::url::join(url, base)).unwrap_or_else(|| url.clone());
+    // One elsewhere says nothing about this site.
+    let canonical = page.canonical.as_deref().and_then(|canonical| crate::url::join(&base, canonical));
+    let canonical = canonical.filter(|canonical| settings.scope.visits(canonical).is_ok());
     let admitted = settings.admission.admits(url, &response.body, &page, canonical.as_ref());
+    let mut linked = Linked::new(Base::new(base), std::mem::take(&mut page.links));
+    if is_followed && !page.nofollow {
+        linked.gather(settings, stop, ids, url)?;
+    }
+    add_fields(settings, &mut page, response, canonical.as_ref(), &mut linked);
     if let Err(why) = admitted {
         log::debug!(target: "synchronize", "{url} is not ingested: {why}");
     }
@@ -285,28 +284,11 @@ pub(super) fn read(
     let ingests = !page.noindex && is_dated_well && admitted.is_ok() && settings.scope.ingests(url);
     let body_bytes = response.body.len();
     let file = page.markup.take().map(String::into_bytes);
-    Ok(Reading { page, links, circular, conditions, ingests, file, modified, asked_at, body_bytes })
-}
-
-/// The page's canonical form, if the crawl may visit it: one elsewhere says nothing about this site.
-fn canonical(settings: &Settings, url: &Url, page: &Page) -> Option<Url> {
-    let canonical = crate::url::join(&base(url, page), page.canonical.as_deref()?)?;
-    settings.scope.visits(&canonical).is_ok().then_some(canonical)
-}
-
-/// What relative URLs of the page are relative to.
-fn base(url: &Url, page: &Page) -> Url {
-    page.base.as_deref().and_then(|base| crate::url::join(url, base)).unwrap_or_else(|| url.clone())
+    Ok(Reading { page, linked, conditions, ingests, file, modified, asked_at, body_bytes })
 }
 
 /// The fields that need the response or the page's URL. They are no part of what is compared between two visits.
-fn add_fields(
-    settings: &Settings,
-    page: &mut Page,
-    response: &Response,
-    canonical: Option<&Url>,
-    links: &[(PageId, String)],
-) {
+fn add_fields(settings: &Settings, page: &mut Page, response: &Response, canonical: Option<&Url>, linked: &mut Linked) {
     if let Some(canonical) = canonical {
         page.fields.push(("CANONICAL".to_owned(), canonical.to_string()));
     }
@@ -315,46 +297,9 @@ fn add_fields(
         page.fields.extend(response.headers.all(name).map(|value| (field.clone(), value.to_owned())));
     }
     if settings.link_fields {
-        page.fields.extend(links.iter().map(|(_, url)| ("LINK".to_owned(), url.clone())));
+        let urls = (0..linked.ids().len()).filter_map(|number| linked.url(number));
+        page.fields.extend(urls.map(|url| ("LINK".to_owned(), url)));
     }
-}
-
-/// The links of a page that are in scope, each once, and one whose path goes in circles.
-#[derive(Default)]
-struct Linked {
-    links: Vec<(PageId, String)>,
-    circular: Option<String>,
-}
-
-fn links(settings: &Settings, stop: &StopFlag, ids: PageIds, url: &Url, page: &Page) -> Result<Linked, Stopped> {
-    let base = &base(url, page);
-    let mut seen = HashSet::new();
-    let mut linked = Linked::default();
-    for (number, link) in page.links.iter().enumerate() {
-        if number % LINKS_BETWEEN_LOOKS == 0 {
-            stop.check()?;
-        }
-        if linked.links.len() >= LINKS_MAX {
-            log::warn!(target: "synchronize", "{url}: links beyond the first {LINKS_MAX} are passed over");
-            break;
-        }
-        if link.nofollow && settings.follow_robots {
-            continue;
-        }
-        let Some(url) = crate::url::join(base, link.href) else {
-            continue;
-        };
-        let id = ids.of(url.as_str());
-        if !seen.insert(id) {
-            continue;
-        }
-        match settings.scope.visits(&url) {
-            Ok(()) => linked.links.push((id, url.into())),
-            Err(scope::OutOfScope::Circular) => linked.circular = linked.circular.or(Some(url.into())),
-            Err(_) => {}
-        }
-    }
-    Ok(linked)
 }
 
 fn redirect(settings: &Settings, ids: PageIds, visit: &Visit, response: &Response) -> Result<(PageId, String), String> {

@@ -27,10 +27,14 @@ const HREF_BYTES_MAX: usize = 8 * 1024;
 
 impl Links {
     pub fn iter(&self) -> impl Iterator<Item = Link<'_>> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| *end));
-        starts
-            .zip(&self.ends)
-            .map(|(start, (end, nofollow))| Link { href: &self.hrefs[start..*end], nofollow: *nofollow })
+        (0..self.ends.len()).filter_map(|place| self.get(place))
+    }
+
+    /// The link at this place of [`Links::iter`].
+    pub fn get(&self, place: usize) -> Option<Link<'_>> {
+        let (end, nofollow) = *self.ends.get(place)?;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before].0);
+        Some(Link { href: &self.hrefs[start..end], nofollow })
     }
 
     pub fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Pages that the run meets: which of them are let in, and how they come into the frontier.
 
 use super::super::datastore::{Met, PageId, Row};
-use super::super::visitor::LINKS_BETWEEN_LOOKS;
+use super::super::linked::{LINKS_BETWEEN_LOOKS, Linked};
 use super::{CrawlError, LOG, Run};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -24,6 +24,25 @@ impl Run<'_, '_> {
     pub(super) fn meet(&mut self, way: Way<'_>) -> Result<(), CrawlError> {
         if self.meets(way)? != Met::Known {
             self.enqueue(way.id, way.url)?;
+        }
+        Ok(())
+    }
+
+    /// Meets the pages that a page links to.
+    pub(super) fn meet_linked(&mut self, from: PageId, depth: u32, linked: &mut Linked) -> Result<(), CrawlError> {
+        for number in 0..linked.ids().len() {
+            // What is met already stays met; the page itself is not settled yet, and waits on.
+            if number % LINKS_BETWEEN_LOOKS == 0 {
+                self.stop.check()?;
+            }
+            let id = linked.ids()[number];
+            // Nearly all are, so that nobody has to know what they are called.
+            if self.datastore.has_met(id, depth) {
+                continue;
+            }
+            if let Some(url) = linked.url(number) {
+                self.meet(Way { id, url: &url, depth, hops: 0, from: Some(from) })?;
+            }
         }
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use super::super::datastore::Met;
 use super::super::frontier::HostId;
+use super::super::linked::LINKS_BETWEEN_LOOKS;
 use super::super::robots::REDIRECTS_MAX;
 use super::super::sitemap::{Entry, INDEX_DEPTH_MAX, Sitemap};
-use super::super::visitor::{Errand, LINKS_BETWEEN_LOOKS, SitemapFailure, Wanted};
+use super::super::visitor::{Errand, SitemapFailure, Wanted};
 use super::super::{Entries, Sitemaps};
 use super::meeting::Way;
 use super::{CrawlError, LOG, Run};
