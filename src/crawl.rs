@@ -6,8 +6,9 @@
 //!
 //! # What survives a crash
 //!
-//! Changes are gathered in a batch. When it is due (by number, size or time), the loop *delivers* it, which returns
-//! once the target holds the documents, and then commits the datastore, which says that it does. A crash
+//! Each change is handed to the target at once, which may write or send it or let it wait. When a batch of them is due (by
+//! number, size or time), the loop *delivers* it, which returns once the target holds the documents for good, and then
+//! commits the datastore, which says that it does. A crash
 //!
 //! * before the delivery loses a batch that the datastore does not know either: its pages wait, and are visited again;
 //! * between delivery and commit leaves documents whose pages wait: they are visited and delivered once more;
@@ -54,12 +55,13 @@ pub use self::datefilter::{Bound, DateFilter};
 pub use self::login::Login;
 pub use self::pace::Limits;
 pub use self::page::Page;
-pub use self::run::{CrawlError, Deliver, Ended, crawl};
+pub use self::run::{CrawlError, Ended, crawl};
 pub use self::scope::{Filter, Scope};
 pub use self::shape::Shaping;
 pub use self::single::{Admits, Fetched, Single, SingleError, Singles, fetch_now};
 
 use crate::client;
+use crate::stop::StopFlag;
 use crate::time::Moment;
 use std::time::Duration;
 use url::Url;
@@ -150,6 +152,15 @@ pub struct Delivery {
 /// Reads a date as a person writes it into a configuration: in one of these forms, or in any that the web has.
 pub fn read_date(text: &str, formats: &[Mask]) -> Option<Moment> {
     formats.iter().find_map(|mask| mask.find(text)).or_else(|| date::read(text)).map(|date| date.at)
+}
+
+/// Brings changes to the index. An error ends the crawl; its changes since the last flush are decided anew in the next run.
+pub trait Deliver {
+    /// Takes one change, and promises nothing yet.
+    fn take(&mut self, change: Change, stop: &StopFlag) -> Result<(), String>;
+
+    /// One verdict for each change since the last flush, in their order, once the target holds the accepted ones for good.
+    fn flush(&mut self, stop: &StopFlag) -> Result<Vec<Verdict>, String>;
 }
 
 /// What the index has to do so that it agrees with the site.

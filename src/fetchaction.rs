@@ -20,6 +20,7 @@ mod resend;
 mod schedule;
 mod shaping;
 mod synchronize;
+mod targets;
 mod task;
 mod tasklist;
 mod view;

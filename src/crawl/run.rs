@@ -9,7 +9,7 @@ use super::frontier::{Frontier, Heard, Manners, Next, Skip, Visit};
 use super::pace::Pace;
 use super::trap::Patterns;
 use super::visitor::{self, Done, Errand, Failure, Moved, Outcome, Reading};
-use super::{Change, Delivery, Entries, LinkGuard, Settings, Verdict};
+use super::{Change, Deliver, Delivery, Entries, LinkGuard, Settings, Verdict};
 use crate::action::TaskCounts;
 use crate::client::Client;
 use crate::log::ActionIdScope;
@@ -26,8 +26,8 @@ use url::Url;
 
 /// A batch is delivered and committed when it has this many settled pages,
 const BATCH_PAGES: usize = 500;
-/// or this much text,
-const BATCH_BYTES: usize = 1 << 20;
+/// or this much text and files,
+const BATCH_BYTES: usize = 16 << 20;
 /// or is this old.
 const BATCH_AGE: Duration = Duration::from_secs(1);
 /// Pages that wait for a second visit at once; beyond it a failure is final.
@@ -39,10 +39,6 @@ const DOUBT_CYCLES: u32 = 3;
 /// A visitor's deepest recursion is none of ours: regular expressions and TLS are what it has room for.
 const VISITOR_STACK_BYTES: usize = 1 << 20;
 const LOG: &str = "synchronize";
-
-/// Brings changes to the index: one verdict for each, in their order, once the target holds the accepted ones for
-/// good. An error ends the crawl; its changes are decided anew in the next run.
-pub type Deliver<'d> = dyn FnMut(Vec<Change>, &StopFlag) -> Result<Vec<Verdict>, String> + 'd;
 
 /// How a crawl came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +78,7 @@ pub fn crawl(
     scope_key: i64,
     datastore: &mut Datastore,
     counts: &TaskCounts,
-    deliver: &mut Deliver<'_>,
+    deliver: &mut dyn Deliver,
     stop: &StopFlag,
     pause: &PauseGate,
 ) -> Result<Ended, CrawlError> {
@@ -149,13 +145,13 @@ pub fn crawl(
     })
 }
 
-struct Run<'a, 'd> {
+struct Run<'a> {
     settings: &'a Settings,
     counts: &'a TaskCounts,
     stop: &'a StopFlag,
     pause: &'a PauseGate,
     datastore: &'a mut Datastore,
-    deliver: &'a mut Deliver<'d>,
+    deliver: &'a mut dyn Deliver,
     frontier: Frontier,
     starts: Starts,
     sitemaps: SitemapQueue,
@@ -180,7 +176,8 @@ struct Starts {
 
 /// What was decided since the last commit.
 struct Batch {
-    changes: Vec<(PageId, Change)>,
+    /// What the target was given, in this order.
+    changes: Vec<(PageId, Kind)>,
     bytes: usize,
     settled: usize,
     since: Instant,
@@ -206,7 +203,7 @@ enum Idle {
     Over,
 }
 
-impl Run<'_, '_> {
+impl Run<'_> {
     fn begin(&mut self, begun: Begun) -> Result<(), CrawlError> {
         let now = Instant::now();
         self.count_patterns()?;
@@ -457,9 +454,9 @@ impl Run<'_, '_> {
         } else if ingests {
             let referrer = self.datastore.referrer(id)?;
             let delivery = Box::new(Delivery { url: url.to_owned(), page, file, depth: row.depth, referrer, modified });
-            self.add(id, if row.delivered { Change::Update(delivery) } else { Change::Add(delivery) });
+            self.add(id, if row.delivered { Change::Update(delivery) } else { Change::Add(delivery) })?;
         } else if row.delivered {
-            self.add(id, Change::Delete { url: url.to_owned() });
+            self.add(id, Change::Delete { url: url.to_owned() })?;
         } else {
             log::debug!(target: LOG, "{}: {url} is not ingested", self.counts.task);
         }
@@ -539,7 +536,7 @@ impl Run<'_, '_> {
         self.datastore.settle(id, &Found { links, ..Found::default() })?;
         self.count_settled();
         if row.delivered {
-            self.add(id, Change::Delete { url: url.to_owned() });
+            self.add(id, Change::Delete { url: url.to_owned() })?;
         }
         Ok(())
     }
@@ -576,28 +573,28 @@ impl Run<'_, '_> {
         self.settings.depth_max.is_none_or(|depth_max| depth < depth_max)
     }
 
-    fn add(&mut self, id: PageId, change: Change) {
-        let counter = match &change {
-            Change::Add(_) => &self.counts.added,
-            Change::Update(_) => &self.counts.updated,
-            Change::Delete { .. } => &self.counts.deleted,
+    fn add(&mut self, id: PageId, change: Change) -> Result<(), CrawlError> {
+        let kind = Kind::of(&change);
+        let counter = match kind {
+            Kind::Add => &self.counts.added,
+            Kind::Update => &self.counts.updated,
+            Kind::Delete => &self.counts.deleted,
         };
         counter.fetch_add(1, Relaxed);
         if let Change::Add(delivery) | Change::Update(delivery) = &change {
             self.ingested += 1;
             self.batch.bytes += delivery.page.text.len() + delivery.file.as_ref().map_or(0, Vec::len);
         }
-        self.batch.changes.push((id, change));
+        self.batch.changes.push((id, kind));
+        self.deliver.take(change, self.stop).map_err(CrawlError::Deliver)
     }
 
     /// Delivers the batch, then commits the datastore: in this order (see the crate's `crawl` module).
     fn commit(&mut self) -> Result<(), CrawlError> {
         let batch = std::mem::replace(&mut self.batch, Batch::new(Instant::now()));
         if !batch.changes.is_empty() {
-            let kinds: Vec<(PageId, Kind)> = batch.changes.iter().map(|(id, change)| (*id, Kind::of(change))).collect();
-            let changes = batch.changes.into_iter().map(|(_, change)| change).collect();
-            let verdicts = (self.deliver)(changes, self.stop).map_err(CrawlError::Deliver)?;
-            for ((id, kind), verdict) in kinds.into_iter().zip(verdicts) {
+            let verdicts = self.deliver.flush(self.stop).map_err(CrawlError::Deliver)?;
+            for ((id, kind), verdict) in batch.changes.into_iter().zip(verdicts) {
                 self.conclude(id, kind, &verdict)?;
             }
         }
@@ -654,7 +651,7 @@ impl Run<'_, '_> {
             after = Some(last.id);
             for orphan in orphans {
                 self.datastore.set_delivered(orphan.id, false)?;
-                self.add(orphan.id, Change::Delete { url: orphan.url });
+                self.add(orphan.id, Change::Delete { url: orphan.url })?;
             }
             self.commit()?;
         }

@@ -1,10 +1,10 @@
 //! Documents of single pages on their way to a task's targets, a batch at a time.
 
 use super::Settings;
-use super::synchronize::{deliver, open_targets};
+use super::targets::Targets;
 use super::task::Task;
 use crate::crawl::Verdict;
-use crate::ingest::{Change, Sink, SinkError};
+use crate::ingest::{Change, SinkError};
 use crate::stop::StopFlag;
 
 /// A batch is sent when it has this many documents,
@@ -14,7 +14,7 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// The targets of one task and the batch that is being gathered, with a note on each of its documents.
 pub(super) struct Outlet<T> {
-    targets: Vec<Box<dyn Sink>>,
+    targets: Targets,
     changes: Vec<Change>,
     notes: Vec<T>,
     bytes: usize,
@@ -22,7 +22,7 @@ pub(super) struct Outlet<T> {
 
 impl<T> Outlet<T> {
     pub(super) fn open(settings: &Settings, task: &Task, stop: &StopFlag) -> Result<Outlet<T>, SinkError> {
-        let targets = open_targets(settings, &task.name, stop)?;
+        let targets = Targets::open(settings, &task.name, stop)?;
         Ok(Outlet { targets, changes: Vec::new(), notes: Vec::new(), bytes: 0 })
     }
 
@@ -46,7 +46,9 @@ impl<T> Outlet<T> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let verdicts = deliver(&mut self.targets, changes, stop)?;
-        Ok(notes.into_iter().zip(verdicts).collect())
+        for change in changes {
+            self.targets.take(change, stop)?;
+        }
+        Ok(notes.into_iter().zip(self.targets.flush(stop)?).collect())
     }
 }

@@ -1,15 +1,14 @@
 //! One task of `fetchaction=synchronize`: its datastore, its target, its crawl, and pages turned into documents.
 
+use super::targets::Targets;
 use super::task::Task;
 use super::{Performance, Settings};
-use crate::client::{self, Client, ClientError};
 use crate::crawl::{self, CrawlError, Datastore, DatastoreError, Delivery, Ended};
-use crate::ingest::{self, Document, Identifier, Sink, SinkError, Transport, TransportError};
+use crate::ingest::{self, Document, Identifier, SinkError};
 use crate::log;
 use crate::stop::StopFlag;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use url::Url;
 use uuid::Uuid;
 
 pub(super) const LOG: &str = "synchronize";
@@ -53,13 +52,9 @@ pub(super) fn synchronize(settings: &Settings, task: &Task, performance: &Perfor
     log::always(LOG, format_args!("Starting SYNCHRONIZE for task '{}' [{token}]", counts.task));
     let in_datastore = |source| TaskError::Datastore { path: task.datastore.clone(), source };
     let mut datastore = Datastore::open(&task.datastore).map_err(in_datastore)?;
-    let mut targets = open_targets(settings, &task.name, stop)?;
-    let documents = Documents::new(task, &settings.connector_group);
-    let mut deliver = |changes: Vec<crawl::Change>, stop: &StopFlag| {
-        let changes = changes.into_iter().map(|change| documents.change(change)).collect();
-        deliver(&mut targets, changes, stop).map_err(|error| error.to_string())
-    };
-    let ended = crawl::crawl(&task.crawl, task.scope_key, &mut datastore, &counts, &mut deliver, stop, pause);
+    let targets = Targets::open(settings, &task.name, stop)?;
+    let mut delivered = Delivered { documents: Documents::new(task, &settings.connector_group), targets };
+    let ended = crawl::crawl(&task.crawl, task.scope_key, &mut datastore, &counts, &mut delivered, stop, pause);
     counts.ended.store(true, Ordering::Relaxed);
     let outcome = match &ended {
         Ok(Ended::Complete { doubtful: false }) => "complete".to_owned(),
@@ -78,40 +73,19 @@ pub(super) fn synchronize(settings: &Settings, task: &Task, performance: &Perfor
     }
 }
 
-/// Opens every target for the documents of a task.
-pub(super) fn open_targets(settings: &Settings, task: &str, stop: &StopFlag) -> Result<Vec<Box<dyn Sink>>, SinkError> {
-    settings.ingest.iter().map(|target| ingest::open(target, task, || transport(stop))).collect()
+/// What the crawl delivers to: the targets, which take documents.
+struct Delivered<'a> {
+    documents: Documents<'a>,
+    targets: Targets,
 }
 
-/// Brings the changes to every target. A change is accepted once all have accepted it: what one of them refused is sent
-/// to all again, which does no harm, as a document replaces the one of its reference.
-pub(super) fn deliver(
-    targets: &mut [Box<dyn Sink>],
-    changes: Vec<ingest::Change>,
-    stop: &StopFlag,
-) -> Result<Vec<crawl::Verdict>, SinkError> {
-    let Some((last, others)) = targets.split_last_mut() else {
-        return Ok(vec![crawl::Verdict::NotSent; changes.len()]);
-    };
-    let mut verdicts = vec![crawl::Verdict::Accepted; changes.len()];
-    for target in others {
-        for change in &changes {
-            target.take(change.clone(), stop)?;
-        }
-        merge(&mut verdicts, target.flush(stop)?);
+impl crawl::Deliver for Delivered<'_> {
+    fn take(&mut self, change: crawl::Change, stop: &StopFlag) -> Result<(), String> {
+        self.targets.take(self.documents.change(change), stop).map_err(|error| error.to_string())
     }
-    for change in changes {
-        last.take(change, stop)?;
-    }
-    merge(&mut verdicts, last.flush(stop)?);
-    Ok(verdicts)
-}
 
-fn merge(verdicts: &mut [crawl::Verdict], of_target: Vec<ingest::Verdict>) {
-    for (verdict, of_target) in verdicts.iter_mut().zip(of_target) {
-        if let ingest::Verdict::Refused(why) = of_target {
-            *verdict = crawl::Verdict::Refused(why);
-        }
+    fn flush(&mut self, stop: &StopFlag) -> Result<Vec<crawl::Verdict>, String> {
+        self.targets.flush(stop).map_err(|error| error.to_string())
     }
 }
 
@@ -185,18 +159,4 @@ fn batch_id(task: &str) -> String {
 fn epoch_seconds(http_date: &str) -> Option<u64> {
     let date = httpdate::parse_http_date(http_date).ok()?;
     Some(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
-}
-
-/// Posts to a target over connections of its own: how pages are fetched is the task's affair, not the target's.
-fn transport(stop: &StopFlag) -> Transport {
-    let client = Client::new(&client::Settings::default(), stop);
-    Box::new(move |url, content_type, body| {
-        let url = Url::parse(url).map_err(|error| TransportError::Failed(format!("{url}: {error}")))?;
-        match client.post(&url, content_type, body) {
-            Ok(response) if response.status == 200 => Ok(response.body),
-            Ok(response) => Err(TransportError::Status(response.status)),
-            Err(ClientError::Stopped) => Err(TransportError::Stopped),
-            Err(error) => Err(TransportError::Failed(error.to_string())),
-        }
-    })
 }

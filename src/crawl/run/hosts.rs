@@ -6,7 +6,7 @@ use super::{LOG, Run};
 use std::sync::Arc;
 use std::time::Instant;
 
-impl Run<'_, '_> {
+impl Run<'_> {
     pub(super) fn settle_robots(&mut self, site: SiteId, answer: RobotsAnswer) {
         let now = Instant::now();
         self.frontier.came_back(self.frontier.asked_host(site), now);

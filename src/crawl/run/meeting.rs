@@ -19,7 +19,7 @@ pub(super) struct Way<'u> {
     pub(super) from: Option<PageId>,
 }
 
-impl Run<'_, '_> {
+impl Run<'_> {
     /// Meets a page that is in scope, and has it visited if it is new.
     pub(super) fn meet(&mut self, way: Way<'_>) -> Result<(), CrawlError> {
         if self.meets(way)? != Met::Known {

@@ -58,7 +58,7 @@ impl SitemapQueue {
     }
 }
 
-impl Run<'_, '_> {
+impl Run<'_> {
     /// Takes up the sitemaps that a robots.txt names, if the task wants that.
     pub(super) fn want_sitemaps_of(&mut self, origin: &str, named: &[String]) {
         if !self.settings.robots_sitemaps {
