@@ -59,16 +59,22 @@ impl Name {
     /// The name at the start of `bytes`, in any case, and its length: up to white space, `/`, `>` or the end.
     #[inline]
     pub(super) fn read(bytes: &[u8]) -> (Name, usize) {
-        let mut packed = Packed::new();
-        let mut length = 0;
-        for byte in bytes {
-            if matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r' | b'\x0c') {
-                break;
+        // Nearly all names end within eight bytes, which are looked at together.
+        if let Some(chunk) = bytes.first_chunk::<8>() {
+            let number = u64::from_le_bytes(*chunk);
+            let length = first_end(number);
+            if length < 8 && ends_name(chunk[length]) {
+                return (of_key(folded(number) & ((1 << (8 * length)) - 1)), length);
             }
-            packed = packed.and(*byte);
-            length += 1;
         }
-        (if length <= NAME_BYTES_MAX { packed.name() } else { Name::Other }, length)
+        Name::read_slowly(bytes)
+    }
+
+    #[cold]
+    fn read_slowly(bytes: &[u8]) -> (Name, usize) {
+        let length = bytes.iter().position(|byte| ends_name(*byte)).unwrap_or(bytes.len());
+        let found = NAMES.iter().find(|(text, _)| text.as_bytes().eq_ignore_ascii_case(&bytes[..length]));
+        (found.map_or(Name::Other, |(_, name)| *name), length)
     }
 
     pub(super) fn role(self, namespace: Namespace) -> Role {
@@ -209,73 +215,71 @@ impl Name {
     }
 }
 
-/// The longest name that is known.
-const NAME_BYTES_MAX: usize = 10;
+fn ends_name(byte: u8) -> bool {
+    matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
+}
 
-/// Open addressing with free slots, so that looking up an unknown name ends soon. Zero packs no name: a slot is free.
-static TABLE: [(u64, Name); 1024] = {
-    let mut table = [(0, Name::Other); 1024];
+const ONES: u64 = u64::MAX / 0xFF;
+
+/// Which byte of a number is the first that is a space, a control character, `/` or `>`; 8 if none is.
+#[inline]
+fn first_end(number: u64) -> usize {
+    // A byte below a bound borrows and so sets its highest bit, and perhaps that of the one behind it: of several bits set,
+    // the lowest is right.
+    let below = |number: u64, bound: u8| number.wrapping_sub(ONES * u64::from(bound)) & !number & (ONES << 7);
+    let equal = |byte: u8| below(number ^ (ONES * u64::from(byte)), 1);
+    (below(number, b'!') | equal(b'/') | equal(b'>')).trailing_zeros() as usize / 8
+}
+
+/// Letters in lower case. Nothing that is neither letter nor digit becomes one, if it is not below a space.
+const fn folded(number: u64) -> u64 {
+    number | (ONES * 0x20)
+}
+
+/// The name of up to seven bytes, which are the lowest ones of `key`, in lower case.
+#[inline]
+fn of_key(key: u64) -> Name {
+    let mut slot = slot_of(key);
+    loop {
+        match TABLE[slot] {
+            (known, name) if known == key => return name,
+            (0, _) => return Name::Other,
+            _ => slot = (slot + 1) % TABLE.len(),
+        }
+    }
+}
+
+/// Multiplicative hashing: the upper bits depend on all of the name.
+const fn slot_of(key: u64) -> usize {
+    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 55) as usize
+}
+
+/// Open addressing with free slots, so that looking up an unknown name ends soon. Zero is no name: a slot is free.
+static TABLE: [(u64, Name); 512] = {
+    let mut table = [(0, Name::Other); 512];
     let mut at = 0;
     while at < NAMES.len() {
         let (text, name) = NAMES[at];
-        assert!(text.len() <= NAME_BYTES_MAX);
-        let mut packed = Packed::new();
+        let text = text.as_bytes();
+        at += 1;
+        if text.len() > 7 {
+            // Read slowly.
+            continue;
+        }
+        let mut key = 0;
         let mut byte = 0;
         while byte < text.len() {
-            packed = packed.and(text.as_bytes()[byte]);
+            key |= (text[byte] as u64) << (8 * byte);
             byte += 1;
         }
-        let mut slot = packed.slot();
+        let mut slot = slot_of(key);
         while table[slot].0 != 0 {
             slot = (slot + 1) % table.len();
         }
-        table[slot] = (packed.number(), name);
-        at += 1;
+        table[slot] = (key, name);
     }
     table
 };
-
-/// Up to ten bytes as a number, six bits each, upper and lower case alike: different for different names of letters and
-/// digits.
-#[derive(Clone, Copy)]
-struct Packed {
-    bits: u64,
-    /// Names with other bytes may look like those without.
-    has_others: bool,
-}
-
-impl Packed {
-    const fn new() -> Packed {
-        Packed { bits: 0, has_others: false }
-    }
-
-    #[inline]
-    const fn and(self, byte: u8) -> Packed {
-        let bits = self.bits << 6 | (byte & 0x1F | (byte & 0x40) >> 1) as u64;
-        Packed { bits, has_others: self.has_others | !byte.is_ascii_alphanumeric() }
-    }
-
-    const fn number(self) -> u64 {
-        self.bits | (self.has_others as u64) << 63
-    }
-
-    /// Multiplicative hashing: the upper bits depend on all of the name.
-    const fn slot(self) -> usize {
-        (self.number().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize
-    }
-
-    #[inline]
-    fn name(self) -> Name {
-        let mut slot = self.slot();
-        loop {
-            match TABLE[slot] {
-                (known, name) if known == self.number() => return name,
-                (0, _) => return Name::Other,
-                _ => slot = (slot + 1) % TABLE.len(),
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -286,9 +290,14 @@ mod tests {
         for (text, name) in NAMES {
             assert_eq!(Name::read(text.as_bytes()), (*name, text.len()));
             assert_eq!(Name::read(format!("{text} x").to_uppercase().as_bytes()), (*name, text.len()));
+            assert_eq!(Name::read(format!("{text}>Some text").to_uppercase().as_bytes()), (*name, text.len()));
         }
-        for other in ["my-element", "foreignObject", "h7", "svg:a", "ä", "a\0", "@", "!", "h!", "", "Q"] {
-            assert_eq!(Name::read(other.as_bytes()), (Name::Other, other.len()), "{other}");
+        for other in
+            ["my-element", "foreignObject", "h7", "svg:a", "ä", "a\0", "@", "!", "h!", "h\x11", "", "Q", "pr\u{C5}"]
+        {
+            for end in ["", ">", ">aaaaaaaa", " aaaaaaaa", "/>bbbbbbb", "\x0c>bbbbbb"] {
+                assert_eq!(Name::read(format!("{other}{end}").as_bytes()), (Name::Other, other.len()), "{other}{end}");
+            }
         }
     }
 }
