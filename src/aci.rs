@@ -1,8 +1,9 @@
 //! The wire: what a client sends over HTTP becomes a [`Request`], and the [`Reply`] to it goes back.
 //!
-//! Every port is a [`Port`], which is bound first and then listened on. Its parts, from the network inwards: `door` accepts connections and `connection` reads
-//! whole requests within limits; `lines` pass them on to `listener`, the blocking tiny_http loop; `request` gives them
-//! a type; a [`Handler`] answers; `render` prints the answer.
+//! Every port is a [`Port`], which is bound first and then listened on. Its parts, from the network inwards: `door`
+//! accepts connections and watches those whose clients have to say something, `incoming` reads whole requests within
+//! limits, and `connection` has each answered; `lines` pass them on to `listener`, the blocking tiny_http loop; `request`
+//! gives them a type; a [`Handler`] answers; `render` prints the answer.
 //!
 //! What a client may rely on: a request that reaches an action is answered with HTTP 200, also if the answer is an
 //! error; anything else is refused in plain text that says why. Whatever other clients do, a complete request waits
@@ -26,20 +27,25 @@ mod guests;
 mod head;
 mod help;
 mod hosts;
+mod incoming;
 mod journal;
 mod lines;
 mod listener;
 mod multipart;
 mod origins;
 mod output;
+mod peer;
+mod pool;
 mod private;
 mod queueaction;
 mod refusal;
 mod render;
 mod reply;
 mod request;
+mod room;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod wire;
 
 pub use access::Access;
@@ -224,6 +230,8 @@ fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
         // A port whose last connections have ended a moment ago can be had again.
         socket.set_reuse_address(true)?;
+        // Inherited by every connection. Replies go out in one or two writes: there is nothing to gather.
+        socket.set_tcp_nodelay(true)?;
         socket.bind(&(*address).into())?;
         socket.listen(BACKLOG)?;
         Ok(TcpListener::from(socket))

@@ -1,31 +1,38 @@
-//! One client's connection: reads whole requests within their limits and deadlines, has each answered, writes the
-//! reply, and starts over while the client keeps the connection.
+//! One client's connection: whole requests are read within their limits and deadlines, each is answered, and the reply
+//! written, for as long as the client keeps the connection.
 //!
-//! Holds no dispatcher while it reads or writes. Reads no further than one request and what came in the same packet,
-//! so a client that sends ahead fills its own socket and nothing else.
+//! It is always in one of two hands. The door has all connections whose clients have to say something, and looks at each
+//! when bytes have come ([`Connection::look`]), which never waits. A thread has it from when a whole request has come until
+//! the reply is written and the next request does not follow at once ([`Connection::serve`]). So a thread is never kept by
+//! who is silent, and seldom by who is slow: only one that agrees on TLS or does not take its reply does that.
+//!
+//! Holds no dispatcher while it reads or writes.
 
 use super::Settings;
-use super::budget::{Budget, Held};
-use super::chunked::{Chunked, Progress};
+use super::budget::Budget;
 use super::guests::Full;
-use super::head::{self, BodyLength, Head, Method, Scan, Version};
+use super::head::{BodyLength, Head, Method, Version};
+use super::incoming::{Arrived, CONTINUE, Incoming, Step};
 use super::journal::Journal;
 use super::lines::{Answer, Lines, Whole};
+use super::peer::Peer;
 use super::refusal::Refusal;
-use super::wire::{HandshakeError, Wire};
+use super::wire::{HandshakeError, Until, Wire};
 use super::{certificate, forwarded};
 use crate::stop::StopFlag;
-use std::io::ErrorKind;
-use std::net::{IpAddr, TcpStream};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a client that was refused may go on sending before the connection is cut under it. Without this it would
 /// often see a reset instead of the reason.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What is read at once.
+/// How long a thread waits for the next request before the door does. Clients that poll without a pause are served by one
+/// thread each, as fast as threads can be; any others cost a thread this much.
+const STAYS: Duration = Duration::from_millis(50);
+
+/// What a thread reads at once.
 const READ_BYTES: usize = 8 * 1024;
 
 /// What all connections of a door share.
@@ -38,69 +45,38 @@ pub(super) struct Shared {
     pub(super) closing: StopFlag,
 }
 
-/// A client, as its own thread and the door see it.
-pub(super) struct Peer {
-    pub(super) stream: TcpStream,
-    pub(super) ip: IpAddr,
-    /// Since when the connection has waited for the client to send or to take something, counted by a clock that
-    /// only orders; 0 while it waits for an answer.
-    waits_since: AtomicU64,
-}
-
-impl Peer {
-    pub(super) fn new(stream: TcpStream, ip: IpAddr) -> Peer {
-        Peer { stream, ip, waits_since: AtomicU64::new(tick()) }
-    }
-
-    /// Smaller is longer. `None` while an answer to the client is being made.
-    pub(super) fn waits_since(&self) -> Option<u64> {
-        Some(self.waits_since.load(Ordering::Relaxed)).filter(|since| *since != 0)
-    }
-}
-
-/// Counts up, from 1.
-fn tick() -> u64 {
-    static TICKS: AtomicU64 = AtomicU64::new(1);
-    TICKS.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Serves `peer` until either side ends the connection.
-pub(super) fn serve(peer: &Peer, shared: &Shared) {
-    let mut connection = Connection::new(peer, shared);
-    if let Err(end) = connection.begin(shared.settings.head_deadline) {
-        return connection.end(end);
-    }
-    let mut is_first = true;
-    loop {
-        match connection.exchange(is_first) {
-            Ok(After::Another) => is_first = false,
-            Ok(After::Close) => return connection.linger(),
-            Err(end) => return connection.end(end),
-        }
-    }
-}
-
-/// Tells a client that it is not served at all, and why.
-pub(super) fn turn_away(peer: &Peer, shared: &Shared, full: Full) {
-    let Settings { connections_max, connections_per_address_max, .. } = shared.settings;
-    let mut connection = Connection::new(peer, shared);
-    let refusal = match (connection.begin(LINGER), full) {
-        (Ok(()), Full::Door) => Refusal::Full { connections_max },
-        (Ok(()), Full::Address) => Refusal::FullForAddress { connections_max: connections_per_address_max },
-        (Err(End::Refused(refusal)), _) => refusal,
-        (Err(End::Gone), _) => return,
-    };
-    connection.tell(&refusal);
-}
-
-struct Connection<'a> {
-    peer: &'a Peer,
-    shared: &'a Shared,
-    wire: Wire<'a>,
+pub(super) struct Connection {
+    wire: Wire,
     /// What the client's certificate says, as [`forwarded`] writes it.
     names: String,
-    /// Read and not yet used.
-    pending: Vec<u8>,
+    incoming: Incoming,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing has come on a port that speaks TLS.
+    Hello,
+    Requests,
+    /// The client has been told that nothing more comes. Closing over unread bytes would reset the connection and could
+    /// take the reply with it, so they are read, until it closes or this moment has come.
+    Lingering(Instant),
+}
+
+/// What a thread has to do for a connection.
+pub(super) enum Errand {
+    /// Agree on TLS, then serve.
+    Secure,
+    /// Agree on TLS, then say why it is not served.
+    TurnAway(Full),
+    Answer(Box<Arrived>),
+}
+
+/// What a look at a connection has shown.
+pub(super) enum Sight {
+    /// The client has to say more until [`Connection::deadline`].
+    Waits,
+    Ready(Errand),
+    Gone,
 }
 
 enum After {
@@ -113,6 +89,8 @@ enum End {
     /// The client went, was idle for too long, or the door closes. Nobody waits for a word.
     Gone,
     Refused(Refusal),
+    /// All is said, and the client has not closed yet.
+    Lingers,
 }
 
 impl From<Refusal> for End {
@@ -121,35 +99,192 @@ impl From<Refusal> for End {
     }
 }
 
-impl<'a> Connection<'a> {
-    fn new(peer: &'a Peer, shared: &'a Shared) -> Connection<'a> {
-        let wire = Wire::new(&peer.stream, &shared.closing);
-        Connection { peer, shared, wire, names: String::new(), pending: Vec::new() }
+/// What the door does.
+impl Connection {
+    pub(super) fn new(peer: Arc<Peer>, shared: &Shared, now: Instant) -> Connection {
+        Connection {
+            wire: Wire::new(peer, shared.closing.clone()),
+            names: String::new(),
+            incoming: Incoming::new(now + shared.settings.head_deadline),
+            stage: if shared.settings.tls.is_some() { Stage::Hello } else { Stage::Requests },
+        }
     }
 
-    /// Agrees on TLS where the port speaks it: the first byte has `patience`, and the handshake has it once more.
-    fn begin(&mut self, patience: Duration) -> Result<(), End> {
-        let Some(tls) = &self.shared.settings.tls else { return Ok(()) };
-        // Silence is no offence: who has sent nothing is told nothing.
-        if !self.wire.begins_tls(Instant::now() + patience).map_err(|_| End::Gone)? {
+    pub(super) fn peer(&self) -> &Arc<Peer> {
+        self.wire.peer()
+    }
+
+    /// Until when the client has to say more.
+    pub(super) fn deadline(&self) -> Instant {
+        match self.stage {
+            Stage::Hello | Stage::Requests => self.incoming.deadline(),
+            Stage::Lingering(deadline) => deadline,
+        }
+    }
+
+    /// Takes some of what has come, without waiting. `buffer` is only to save the making of one.
+    pub(super) fn look(&mut self, shared: &Shared, buffer: &mut [u8], now: Instant) -> Sight {
+        match self.try_look(shared, buffer, now) {
+            Ok(Some(errand)) => Sight::Ready(errand),
+            Ok(None) | Err(End::Lingers) => Sight::Waits,
+            Err(End::Gone) => Sight::Gone,
+            Err(End::Refused(refusal)) => {
+                shared.journal.connections.refused();
+                self.refuse(&refusal, now)
+            }
+        }
+    }
+
+    fn try_look(&mut self, shared: &Shared, buffer: &mut [u8], now: Instant) -> Result<Option<Errand>, End> {
+        match self.stage {
+            Stage::Hello => match self.wire.begins_tls(Until::Now) {
+                Ok(true) => Ok(Some(Errand::Secure)),
+                Ok(false) => Err(Refusal::NotTls.into()),
+                Err(error) => waits(&error).map(|()| None),
+            },
+            Stage::Requests => loop {
+                let count = match self.wire.read(buffer, Until::Now) {
+                    Ok(0) => return Err(End::Gone),
+                    Ok(count) => count,
+                    Err(error) => return waits(&error).map(|()| None),
+                };
+                match self.advance(&buffer[..count], shared, now, Until::Now)? {
+                    Some(arrived) => return Ok(Some(Errand::Answer(arrived))),
+                    // What TLS has read ahead shows on no socket.
+                    None if self.wire.has_read_ahead() => {}
+                    None => return Ok(None),
+                }
+            },
+            Stage::Lingering(_) => match self.wire.discard(Until::Now) {
+                Ok(0) => Err(End::Gone),
+                Ok(_) => Ok(None),
+                Err(error) => waits(&error).map(|()| None),
+            },
+        }
+    }
+
+    /// Its deadline has passed.
+    pub(super) fn expire(&mut self, shared: &Shared, now: Instant) -> Sight {
+        match (&self.stage, self.incoming.lateness()) {
+            (Stage::Requests, Some(refusal)) => {
+                shared.journal.connections.refused();
+                self.refuse(&refusal, now)
+            }
+            _ => Sight::Gone,
+        }
+    }
+
+    /// There is no place for it.
+    pub(super) fn turn_away(&mut self, full: Full, shared: &Shared, now: Instant) -> Sight {
+        match self.stage {
+            Stage::Hello => Sight::Ready(Errand::TurnAway(full)),
+            Stage::Requests | Stage::Lingering(_) => self.refuse(&full.refusal(&shared.settings), now),
+        }
+    }
+
+    /// Says why, which finds room in a socket to which nothing has been written, and waits for the client to close.
+    fn refuse(&mut self, refusal: &Refusal, now: Instant) -> Sight {
+        self.note(refusal);
+        self.stage = Stage::Lingering(now + LINGER);
+        let told = self.wire.write(&refusal.response(), Until::Now);
+        match told.and_then(|()| self.wire.finish(Until::Now)) {
+            Ok(()) => Sight::Waits,
+            Err(_) => Sight::Gone,
+        }
+    }
+
+    /// The door has it back: it may be silent for long.
+    pub(super) fn rest(&mut self) {
+        self.incoming.rest();
+    }
+}
+
+/// What a thread does.
+impl Connection {
+    /// Does `errand`, and whatever else the client asks for at once. Whether there is anything left to wait for.
+    pub(super) fn serve(&mut self, errand: Errand, shared: &Shared) -> bool {
+        let end = match self.perform(errand, shared) {
+            Err(End::Refused(refusal)) => {
+                shared.journal.connections.refused();
+                Err(self.tell(&refusal))
+            }
+            other => other,
+        };
+        !matches!(end, Err(End::Gone))
+    }
+
+    fn perform(&mut self, errand: Errand, shared: &Shared) -> Result<(), End> {
+        let first = match errand {
+            Errand::Answer(arrived) => Some(arrived),
+            Errand::Secure => {
+                self.secure(shared, shared.settings.head_deadline)?;
+                self.next(shared)?
+            }
+            Errand::TurnAway(full) => {
+                self.secure(shared, LINGER)?;
+                // Counted already, as one that was turned away.
+                return Err(self.tell(&full.refusal(&shared.settings)));
+            }
+        };
+        self.answer_all(first, shared)
+    }
+
+    fn answer_all(&mut self, first: Option<Box<Arrived>>, shared: &Shared) -> Result<(), End> {
+        let mut next = first;
+        while let Some(arrived) = next {
+            next = match self.answer(*arrived, shared)? {
+                After::Another => {
+                    self.incoming.expect_next(Instant::now() + shared.settings.idle_deadline);
+                    self.next(shared)?
+                }
+                After::Close => return Err(self.close()),
+            };
+        }
+        Ok(())
+    }
+
+    /// The next request, if it is whole soon enough for a thread to wait for it.
+    fn next(&mut self, shared: &Shared) -> Result<Option<Box<Arrived>>, End> {
+        let stays = Instant::now() + STAYS;
+        let mut buffer = [0; READ_BYTES];
+        let mut count = 0;
+        loop {
+            let now = Instant::now();
+            let writes = Until::Deadline(now + shared.settings.write_deadline);
+            if let Some(arrived) = self.advance(&buffer[..count], shared, now, writes)? {
+                return Ok(Some(arrived));
+            }
+            count = match self.wire.read(&mut buffer, Until::Deadline(stays.min(self.incoming.deadline()))) {
+                Ok(0) => return Err(End::Gone),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::TimedOut => return Ok(None),
+                Err(_) => return Err(End::Gone),
+            };
+        }
+    }
+
+    /// Agrees on TLS within `patience`.
+    fn secure(&mut self, shared: &Shared, patience: Duration) -> Result<(), End> {
+        let Some(tls) = &shared.settings.tls else { return Ok(()) };
+        let deadline = Instant::now() + patience;
+        // One that is turned away may have said nothing yet.
+        if !self.wire.begins_tls(Until::Deadline(deadline)).map_err(|_| End::Gone)? {
             return Err(Refusal::NotTls.into());
         }
-        if let Err(error) = self.wire.secure(tls, Instant::now() + patience) {
-            self.note_failed_handshake(&error);
-            if !matches!(error, HandshakeError::Gone) {
-                // Or the alert that says why would often be lost.
-                self.linger();
-            }
-            return Err(End::Gone);
+        if let Err(error) = self.wire.secure(tls, deadline) {
+            self.note_failed_handshake(&error, shared);
+            // Or the alert that says why would often be lost.
+            return Err(if matches!(error, HandshakeError::Gone) { End::Gone } else { self.close() });
         }
         self.names = self.wire.certificate().map_or(String::new(), |der| forwarded::write(&certificate::names(der)));
+        self.stage = Stage::Requests;
         Ok(())
     }
 
     /// A certificate that either side does not accept is somebody's mistake and is told to the administrator;
     /// everything else is strangers' noise.
-    fn note_failed_handshake(&self, error: &HandshakeError) {
-        let (name, ip) = (self.shared.settings.name, self.peer.ip);
+    fn note_failed_handshake(&self, error: &HandshakeError, shared: &Shared) {
+        let (name, ip) = (shared.settings.name, self.peer().ip);
         match error {
             HandshakeError::Gone => {}
             HandshakeError::Failed(
@@ -164,184 +299,114 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn exchange(&mut self, is_first: bool) -> Result<After, End> {
-        let settings = &self.shared.settings;
-        let head = self.read_head(is_first)?;
+    fn answer(&mut self, arrived: Arrived, shared: &Shared) -> Result<After, End> {
+        let Arrived { head, body, memory } = arrived;
         if head.method == Method::Options {
-            return self.answer_options(&head);
+            return self.answer_options(&head, shared);
         }
-        let mut memory = self.shared.budget.hold();
-        let body = self.read_body(&head, &mut memory)?;
-        self.peer.waits_since.store(0, Ordering::Relaxed);
-        let request = Whole { head: &head, body: &body, peer: self.peer.ip, names: &self.names };
-        let answer = self.shared.lines.pass(&request, settings.answer_deadline, &self.shared.budget);
-        self.peer.waits_since.store(tick(), Ordering::Relaxed);
+        let peer = Arc::clone(self.peer());
+        peer.has_asked();
+        let request = Whole { head: &head, body: &body, peer: peer.ip, names: &self.names };
+        let answer = shared.lines.pass(&request, shared.settings.answer_deadline, &shared.budget);
+        peer.has_answer();
         let answer = answer?;
         drop((body, memory));
-        let after = self.after(&head);
-        self.write_answer(answer, &head, &after)?;
-        Ok(after)
+        self.write_answer(answer, &head, shared)
     }
 
     /// A browser's question whether a page may send something; nobody else has a use for OPTIONS here.
-    fn answer_options(&mut self, head: &Head) -> Result<After, End> {
+    fn answer_options(&mut self, head: &Head, shared: &Shared) -> Result<After, End> {
         let is_whole = head.body == BodyLength::Known(0);
-        let allowed = self.shared.settings.origins.preflight(head).filter(|_| is_whole).ok_or(Refusal::Method)?;
-        let answer = Answer { head: allowed.into_bytes(), body: Vec::new(), memory: self.shared.budget.hold() };
-        let after = self.after(head);
-        self.write_answer(answer, head, &after)?;
-        Ok(after)
+        let allowed = shared.settings.origins.preflight(head).filter(|_| is_whole).ok_or(Refusal::Method)?;
+        let answer = Answer { head: allowed.into_bytes(), body: Vec::new(), memory: shared.budget.hold() };
+        self.write_answer(answer, head, shared)
     }
 
-    fn after(&self, head: &Head) -> After {
-        if head.keep_alive && !self.shared.closing.is_set() { After::Another } else { After::Close }
-    }
-
-    fn read_head(&mut self, is_first: bool) -> Result<Head, End> {
-        let settings = &self.shared.settings;
-        if self.pending.is_empty() {
-            // A large head leaves no memory behind while the connection is idle.
-            self.pending.shrink_to(READ_BYTES);
-            // Silence is no offence: who has sent nothing is told nothing.
-            let patience = if is_first { settings.head_deadline } else { settings.idle_deadline };
-            match self.fill(Instant::now() + patience, "request") {
-                Err(End::Refused(Refusal::Slow(_))) => return Err(End::Gone),
-                other => other?,
-            }
-        }
-        let deadline = Instant::now() + settings.head_deadline;
-        let mut scan = Scan::default();
-        loop {
-            // Looked at up to the limit only: what follows a short head may be a long body.
-            let within = self.pending.len().min(settings.head_bytes_max);
-            if let Some(range) = scan.advance(&self.pending[..within])? {
-                let end = range.end;
-                let head = head::parse(&self.pending[range])?;
-                self.pending.drain(..end);
-                return Ok(head);
-            }
-            if within < self.pending.len() {
-                return Err(Refusal::HeadTooLarge { bytes_max: settings.head_bytes_max }.into());
-            }
-            self.fill(deadline, "whole head of the request")?;
-        }
-    }
-
-    fn read_body(&mut self, head: &Head, memory: &mut Held) -> Result<Vec<u8>, End> {
-        let settings = &self.shared.settings;
-        let bytes_max = settings.body_bytes_max;
-        let length = match head.body {
-            BodyLength::Known(0) => return Ok(Vec::new()),
-            BodyLength::Known(length) => match usize::try_from(length) {
-                Ok(length) if length <= bytes_max => Some(length),
-                _ => return Err(Refusal::BodyTooLarge { bytes_max }.into()),
-            },
-            BodyLength::Chunked => None,
-        };
-        let deadline = Instant::now() + settings.body_deadline;
-        if head.expects_continue && self.pending.is_empty() {
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n", deadline)?;
-        }
-        match length {
-            Some(length) => self.read_known(length, deadline, memory),
-            None => self.read_chunked(bytes_max, deadline, memory),
-        }
-    }
-
-    fn read_known(&mut self, length: usize, deadline: Instant, memory: &mut Held) -> Result<Vec<u8>, End> {
-        while self.pending.len() < length {
-            self.fill(deadline, BODY)?;
-            // What is reserved and not what has come: a buffer grows by doubling.
-            hold(memory, self.pending.capacity())?;
-        }
-        let rest = self.pending.split_off(length);
-        Ok(std::mem::replace(&mut self.pending, rest))
-    }
-
-    fn read_chunked(&mut self, bytes_max: usize, deadline: Instant, memory: &mut Held) -> Result<Vec<u8>, End> {
-        let (mut chunked, mut body) = (Chunked::default(), Vec::new());
-        loop {
-            let (used, progress) = chunked.advance(&self.pending, &mut body, bytes_max)?;
-            self.pending.drain(..used);
-            if progress == Progress::End {
-                return Ok(body);
-            }
-            hold(memory, body.capacity())?;
-            self.fill(deadline, BODY)?;
-        }
-    }
-
-    /// Reads once, whatever is there. `what` is named to a client that does not send it before `deadline`.
-    fn fill(&mut self, deadline: Instant, what: &'static str) -> Result<(), End> {
-        let mut chunk = [0; READ_BYTES];
-        match self.wire.read(&mut chunk, deadline) {
-            Ok(0) => Err(End::Gone),
-            Ok(count) => {
-                self.pending.extend_from_slice(&chunk[..count]);
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::TimedOut => Err(Refusal::Slow(what).into()),
-            Err(_) => Err(End::Gone),
-        }
-    }
-
-    fn write_answer(&mut self, answer: Answer, head: &Head, after: &After) -> Result<(), End> {
+    fn write_answer(&mut self, answer: Answer, head: &Head, shared: &Shared) -> Result<After, End> {
         const SMALL_BYTES: usize = 16 * 1024;
+        let after = if head.keep_alive && !shared.closing.is_set() { After::Another } else { After::Close };
         let Answer { head: mut start, body, memory: _memory } = answer;
-        match (after, head.version) {
+        match (&after, head.version) {
             (After::Close, _) => start.extend_from_slice(b"Connection: close\r\n"),
             (After::Another, Version::Http10) => start.extend_from_slice(b"Connection: keep-alive\r\n"),
             (After::Another, Version::Http11) => {}
         }
-        start.extend_from_slice(self.shared.settings.origins.headers(head).as_bytes());
+        start.extend_from_slice(shared.settings.origins.headers(head).as_bytes());
         start.extend_from_slice(b"\r\n");
-        let deadline = Instant::now() + self.write_time(body.len());
+        let until = Until::Deadline(Instant::now() + write_time(&shared.settings, body.len()));
         match head.method {
-            Method::Head | Method::Options => self.write(&start, deadline),
+            Method::Head | Method::Options => self.write(&start, until)?,
             Method::Get | Method::Post if body.len() <= SMALL_BYTES => {
                 start.extend_from_slice(&body);
-                self.write(&start, deadline)
+                self.write(&start, until)?;
             }
             Method::Get | Method::Post => {
-                self.write(&start, deadline)?;
-                self.write(&body, deadline)
+                self.write(&start, until)?;
+                self.write(&body, until)?;
             }
         }
+        Ok(after)
     }
 
-    fn write_time(&self, bytes: usize) -> Duration {
-        let settings = &self.shared.settings;
-        let seconds = bytes / settings.write_bytes_per_second_min.max(1);
-        settings.write_deadline + Duration::from_secs(seconds as u64)
-    }
-
-    fn write(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), End> {
-        self.wire.write(bytes, deadline).map_err(|_| End::Gone)
-    }
-
-    fn end(&mut self, end: End) {
-        let End::Refused(refusal) = end else { return };
-        self.shared.journal.connections.refused();
-        self.tell(&refusal);
-    }
-
-    fn tell(&mut self, refusal: &Refusal) {
-        log::debug!(target: "application", "a request from {} was refused: {refusal}", self.peer.ip);
-        if self.write(&refusal.response(), Instant::now() + LINGER).is_ok() {
-            self.linger();
+    fn tell(&mut self, refusal: &Refusal) -> End {
+        self.note(refusal);
+        match self.write(&refusal.response(), Until::Deadline(Instant::now() + LINGER)) {
+            Ok(()) => self.close(),
+            Err(end) => end,
         }
     }
 
-    /// Reads what the client still sends until it closes: closing over unread bytes would reset the connection and
-    /// could take the reply with it.
-    fn linger(&mut self) {
-        // Whatever goes wrong, the connection ends here.
-        let _ = self.wire.finish(Instant::now() + LINGER);
+    /// Says that nothing more comes. Most clients close then, at once.
+    fn close(&mut self) -> End {
+        let now = Instant::now();
+        self.stage = Stage::Lingering(now + LINGER);
+        let until = Until::Deadline(now + STAYS);
+        if self.wire.finish(until).is_err() {
+            return End::Gone;
+        }
+        loop {
+            match self.wire.discard(until) {
+                Ok(0) => return End::Gone,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::TimedOut => return End::Lingers,
+                Err(_) => return End::Gone,
+            }
+        }
     }
 }
 
-const BODY: &str = "whole body of the request";
+/// What both do.
+impl Connection {
+    /// Adds what was read. A client that waits to be told to go on is told so.
+    fn advance(
+        &mut self,
+        bytes: &[u8],
+        shared: &Shared,
+        now: Instant,
+        until: Until,
+    ) -> Result<Option<Box<Arrived>>, End> {
+        match self.incoming.advance(bytes, now, &shared.settings, &shared.budget)? {
+            Step::More => Ok(None),
+            Step::Continue => self.write(CONTINUE, until).map(|()| None),
+            Step::Whole(arrived) => Ok(Some(Box::new(arrived))),
+        }
+    }
 
-fn hold(memory: &mut Held, bytes: usize) -> Result<(), Refusal> {
-    memory.grow_to(bytes).map_err(|_| Refusal::Busy("other large requests are being read"))
+    fn write(&mut self, bytes: &[u8], until: Until) -> Result<(), End> {
+        self.wire.write(bytes, until).map_err(|_| End::Gone)
+    }
+
+    fn note(&self, refusal: &Refusal) {
+        log::debug!(target: "application", "a request from {} was refused: {refusal}", self.peer().ip);
+    }
+}
+
+/// An error that only says that nothing has come is none.
+fn waits(error: &io::Error) -> Result<(), End> {
+    if error.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(End::Gone) }
+}
+
+fn write_time(settings: &Settings, bytes: usize) -> Duration {
+    let seconds = bytes / settings.write_bytes_per_second_min.max(1);
+    settings.write_deadline + Duration::from_secs(seconds as u64)
 }

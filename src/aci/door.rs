@@ -1,21 +1,25 @@
-//! The public socket: accepts for as long as the door is open, whatever happens, counts who is in, and gives each
-//! connection a thread of its own with a small stack.
+//! The public socket: accepts for as long as the door is open, whatever happens, counts who is in, watches everybody who
+//! has to say something, and gives whoever has said it to a thread.
 //!
-//! Owns the acceptor and every connection's thread. Reads no byte itself.
+//! One thread, the acceptor, owns all of this. What costs a stranger nothing, to connect, to be silent, to be slow, to go,
+//! costs no thread either and little time, so that the kernel's queue of newcomers stays short and whoever asks is reached
+//! soon. A thread has a connection until its reply is written, and gives it back.
 
-use super::connection::{self, Peer, Shared};
-use super::guests::{Full, Guests};
+use super::connection::{Connection, Errand, Shared, Sight};
+use super::guests::{self, Guests};
+use super::peer::Peer;
+use super::pool::Pool;
+use super::room::Room;
+use super::watch::{Bell, Event, Watch};
 use super::{ListenError, join_within};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
-use parking_lot::Mutex;
-use socket2::SockRef;
-use std::collections::BTreeMap;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long to wait after a failed accept, such as for want of descriptors, if no connection ends before.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -24,21 +28,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// of everything else in the process, which would fail as well.
 const GIVEN_UP: usize = 24;
 
+/// How long after a shortage of descriptors, and after each step, as many connections as were given up are allowed again.
+const RECOVERY: Duration = Duration::from_secs(10);
+
+/// Newcomers that are let in before those who are in are looked at again.
+const BATCH: usize = 64;
+
+/// What is read at once.
+const READ_BYTES: usize = 8 * 1024;
+
 /// A connection's thread keeps its buffers on the heap.
 const STACK_BYTES: usize = 128 * 1024;
 /// Signatures and chains of certificates are computed on the stack.
 const TLS_STACK_BYTES: usize = 256 * 1024;
-
-pub(super) struct Door {
-    address: SocketAddr,
-    listener: Arc<TcpListener>,
-    shared: Arc<Shared>,
-    inside: Arc<Mutex<Inside>>,
-    /// Yields the threads of the connections that are still open when it ends.
-    acceptor: Option<JoinHandle<Vec<JoinHandle<()>>>>,
-    /// Disconnected once the acceptor and every connection's thread have ended.
-    ended: Receiver<Infallible>,
-}
 
 /// Connections that are told why they are not served; beyond this many they are closed without a word.
 const TURNED_AWAY_MAX: usize = 16;
@@ -46,116 +48,31 @@ const TURNED_AWAY_MAX: usize = 16;
 /// Connections that were sent away and whose threads have not ended yet.
 const LEAVING_MAX: usize = 32;
 
-/// Who is in.
-struct Inside {
-    guests: Guests,
-    /// By number, in the order in which they came.
-    peers: BTreeMap<u64, (Arc<Peer>, Place)>,
-    next_number: u64,
+pub(super) struct Door {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    bell: Arc<Bell>,
+    acceptor: Option<JoinHandle<Remaining>>,
+    /// Disconnected once every thread has ended.
+    ended: Receiver<Infallible>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Counted among the guests.
-    Served,
-    /// Told why not, and gone soon.
-    TurnedAway(Full),
-    /// Was served; its place is another's.
-    Leaving,
-}
-
-/// A connection that was let in.
-struct Entered {
-    number: u64,
-    place: Place,
-    /// Whom it replaces; its stream has to be shut down.
-    sent_away: Option<Arc<Peer>>,
-}
-
-impl Inside {
-    /// Gives `peer` a place, or `None` if there is not even one to be told why not.
-    ///
-    /// If all places are taken, the connection that has waited for its client for longest is sent away: idle and
-    /// stalled connections, however many, keep nobody out.
-    fn enter(&mut self, peer: &Arc<Peer>) -> Option<Entered> {
-        let mut sent_away = None;
-        let mut entered = self.guests.enter(peer.ip);
-        if let Err(full) = entered {
-            sent_away = self.send_away(|inside| full.is_helped_by(inside.ip, peer.ip));
-            if sent_away.is_some() {
-                entered = self.guests.enter(peer.ip);
-            }
-        }
-        let place = match entered {
-            Ok(()) => Place::Served,
-            Err(_) if self.count(|place| matches!(place, Place::TurnedAway(_))) >= TURNED_AWAY_MAX => return None,
-            Err(full) => Place::TurnedAway(full),
-        };
-        let number = self.next_number;
-        self.next_number += 1;
-        self.peers.insert(number, (Arc::clone(peer), place));
-        Some(Entered { number, place, sent_away })
-    }
-
-    /// Takes the place of the connection that has waited for its client for longest. Its stream has to be shut down.
-    fn send_away(&mut self, is_dispensable: impl Fn(&Peer) -> bool) -> Option<Arc<Peer>> {
-        if self.count(|place| place == Place::Leaving) >= LEAVING_MAX {
-            return None;
-        }
-        let served = self.peers.values_mut().filter(|(_, place)| *place == Place::Served);
-        let dispensable = served.filter(|(peer, _)| is_dispensable(peer));
-        let waiting = dispensable.filter_map(|entry| Some((entry.0.waits_since()?, entry)));
-        let (_, (longest, place)) = waiting.min_by_key(|(since, _)| *since)?;
-        *place = Place::Leaving;
-        self.guests.leave(longest.ip);
-        Some(Arc::clone(longest))
-    }
-
-    /// There are fewer descriptors than connections are allowed. From now on so many fewer are let in that some stay free;
-    /// those who are too many now are sent away. Their streams have to be shut down. While some that were sent away have
-    /// not gone, nothing is changed: their descriptors are yet to come.
-    fn shrink(&mut self) -> Vec<Arc<Peer>> {
-        if self.count(|place| place == Place::Leaving) > 0 {
-            return Vec::new();
-        }
-        self.guests.shrink(GIVEN_UP);
-        std::iter::from_fn(|| self.guests.is_overfull().then(|| self.send_away(|_| true))?).collect()
-    }
-
-    fn count(&self, is_counted: impl Fn(Place) -> bool) -> usize {
-        self.peers.values().filter(|(_, place)| is_counted(*place)).count()
-    }
-
-    fn leave(&mut self, number: u64) -> Option<Arc<Peer>> {
-        let (peer, place) = self.peers.remove(&number)?;
-        if place == Place::Served {
-            self.guests.leave(peer.ip);
-        }
-        Some(peer)
-    }
+/// What is left when no more is accepted.
+struct Remaining {
+    /// Whom a thread serves.
+    served: Vec<Weak<Peer>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Door {
     /// Accepts on `listener` from now on.
     pub(super) fn open(listener: TcpListener, shared: Arc<Shared>) -> Result<Door, ListenError> {
         let address = listener.local_addr().map_err(ListenError::Thread)?;
-        let settings = &shared.settings;
-        let guests =
-            Guests::new(settings.connections_max, settings.reserved_for_loopback, settings.connections_per_address_max);
-        let inside = Arc::new(Mutex::new(Inside { guests, peers: BTreeMap::new(), next_number: 0 }));
-        let (listener, (ending, ended), (leaving, left)) = (Arc::new(listener), bounded(0), bounded(1));
-        let acceptor = Acceptor {
-            listener: Arc::clone(&listener),
-            shared: Arc::clone(&shared),
-            inside: Arc::clone(&inside),
-            ending,
-            threads: Vec::new(),
-            leaving,
-            left,
-        };
-        let name = format!("{}-door", settings.name);
+        let (ending, ended) = bounded(0);
+        let (acceptor, bell) = Acceptor::new(listener, Arc::clone(&shared), ending).map_err(ListenError::Thread)?;
+        let name = format!("{}-door", shared.settings.name);
         let thread = thread::Builder::new().name(name).spawn(move || acceptor.run()).map_err(ListenError::Thread)?;
-        Ok(Door { address, listener, shared, inside, acceptor: Some(thread), ended })
+        Ok(Door { address, shared, bell, acceptor: Some(thread), ended })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -170,7 +87,7 @@ impl Door {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.inside.lock().peers.is_empty()
+        self.shared.journal.connections().open == 0
     }
 
     /// Takes no more connections and no more requests, lets replies go out for at most `grace`, and then calls
@@ -178,156 +95,378 @@ impl Door {
     pub(super) fn close(&mut self, grace: Duration, give_up: impl FnOnce()) {
         let Some(acceptor) = self.acceptor.take() else { return };
         self.shared.closing.set();
-        self.wake_acceptor();
-        let mut threads = acceptor.join().unwrap_or_default();
+        self.bell.ring();
+        let Ok(Remaining { served, mut threads }) = acceptor.join() else { return give_up() };
 
         // A shutdown of the reading half wakes whoever waits for a request; one that writes is not disturbed.
-        self.shut_streams(Shutdown::Read);
+        shut(&served, Shutdown::Read);
         let _ = self.ended.recv_timeout(grace);
         give_up();
-        self.shut_streams(Shutdown::Both);
+        shut(&served, Shutdown::Both);
         join_within(&mut threads, &self.ended, Duration::from_millis(300));
     }
+}
 
-    /// A shutdown ends `accept` on Linux; elsewhere a connection does.
-    fn wake_acceptor(&self) {
-        let _ = SockRef::from(&*self.listener).shutdown(Shutdown::Both);
-        let mut address = self.address;
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            IpAddr::V4(_) | IpAddr::V6(_) => {}
-        }
-        let _ = TcpStream::connect_timeout(&address, Duration::from_millis(100));
+fn shut(peers: &[Weak<Peer>], how: Shutdown) {
+    for peer in peers.iter().filter_map(Weak::upgrade) {
+        // The client may have gone already.
+        let _ = peer.stream.shutdown(how);
     }
+}
 
-    fn shut_streams(&self, how: Shutdown) {
-        let peers: Vec<_> = self.inside.lock().peers.values().map(|(peer, _)| Arc::clone(peer)).collect();
-        for peer in peers {
-            // It may have gone already.
-            let _ = peer.stream.shutdown(how);
-        }
+/// How a connection counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Among the guests.
+    Guest,
+    /// It is told why not, and gone soon.
+    TurnedAway,
+    /// It was a guest and its thread has not noticed yet that its place is another's.
+    Leaving,
+}
+
+/// One that waits for its client.
+struct Waiting {
+    connection: Box<Connection>,
+    place: Place,
+}
+
+/// One that a thread has.
+struct Served {
+    peer: Arc<Peer>,
+    place: Place,
+}
+
+/// What a thread is given.
+struct Job {
+    connection: Box<Connection>,
+    errand: Errand,
+    back: Back,
+}
+
+/// The number of a connection that a thread is done with, and the connection, if there is something left to wait for.
+type Done = (u64, Option<Box<Connection>>);
+
+/// A thread's word to the acceptor that it is done with a connection, which is sent when it is dropped, also by a panic.
+struct Back {
+    number: u64,
+    connection: Option<Box<Connection>>,
+    sender: Sender<Done>,
+    bell: Arc<Bell>,
+}
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        // Nobody takes it once the door closes; the connection ends with it.
+        let _ = self.sender.send((self.number, self.connection.take()));
+        self.bell.ring();
     }
 }
 
 struct Acceptor {
-    listener: Arc<TcpListener>,
+    listener: TcpListener,
     shared: Arc<Shared>,
-    inside: Arc<Mutex<Inside>>,
-    /// Every thread holds a clone; nothing is ever sent.
-    ending: Sender<Infallible>,
-    threads: Vec<JoinHandle<()>>,
-    /// Has room for one word, which says that a connection has ended since the last one was taken.
-    leaving: Sender<()>,
-    left: Receiver<()>,
+    watch: Watch,
+    guests: Guests,
+    /// Who waits for its client; every other connection is served. The numbers are those of connections, in the order in
+    /// which they came.
+    room: Room<Waiting>,
+    served: HashMap<u64, Served>,
+    next_number: u64,
+    turned_away: usize,
+    leaving: usize,
+    pool: Pool<Job>,
+    back: (Sender<Done>, Receiver<Done>),
+    /// What is read at once.
+    buffer: Box<[u8]>,
+    /// Accepting has failed: when to try again.
+    resumes_at: Option<Instant>,
+    /// When more connections are allowed, while fewer are than were set.
+    recovers_at: Option<Instant>,
 }
 
 impl Acceptor {
-    fn run(mut self) -> Vec<JoinHandle<()>> {
-        let mut is_failing = false;
-        while !self.shared.closing.is_set() {
-            match self.listener.accept() {
-                Ok((stream, peer)) => {
-                    is_failing = false;
-                    self.admit(stream, peer.ip().to_canonical());
+    fn new(
+        listener: TcpListener,
+        shared: Arc<Shared>,
+        ending: Sender<Infallible>,
+    ) -> io::Result<(Acceptor, Arc<Bell>)> {
+        let settings = &shared.settings;
+        listener.set_nonblocking(true)?;
+        let watch = Watch::new(&listener)?;
+        let bell = watch.bell();
+        let guests =
+            Guests::new(settings.connections_max, settings.reserved_for_loopback, settings.connections_per_address_max);
+        let stack_bytes = if settings.tls.is_some() { TLS_STACK_BYTES } else { STACK_BYTES };
+        let pool = {
+            let shared = Arc::clone(&shared);
+            Pool::new(format!("{}-client", settings.name), stack_bytes, ending, move |job: Job| {
+                let Job { mut connection, errand, mut back } = job;
+                if connection.serve(errand, &shared) {
+                    back.connection = Some(connection);
                 }
-                // The client gave up while it waited to be accepted.
-                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                Err(error) => {
-                    // Most of the time there is no descriptor left.
-                    let (sent_away, places) = {
-                        let mut inside = self.inside.lock();
-                        (inside.shrink(), inside.guests.places())
-                    };
-                    // Once for a row of failures: they come twenty times a second.
-                    if !std::mem::replace(&mut is_failing, true) && !self.shared.closing.is_set() {
-                        let name = self.shared.settings.name;
-                        log::warn!(
-                            target: "application",
-                            "{name}: no connection can be accepted: {error}. No more than {places} are kept from now on; \
-                             if there are too few descriptors, allow the process more (ulimit -n)"
-                        );
-                    }
-                    for peer in sent_away {
-                        let _ = peer.stream.shutdown(Shutdown::Both);
-                    }
-                    // A descriptor is free when a connection's thread has ended.
-                    select! {
-                        recv(self.left) -> _ => {}
-                        recv(self.shared.closing.signal()) -> _ => {}
-                        default(ACCEPT_PAUSE) => {}
-                    }
+            })
+        };
+        let acceptor = Acceptor {
+            listener,
+            shared,
+            watch,
+            guests,
+            room: Room::new(),
+            served: HashMap::new(),
+            next_number: 0,
+            turned_away: 0,
+            leaving: 0,
+            pool,
+            back: unbounded(),
+            buffer: vec![0; READ_BYTES].into(),
+            resumes_at: None,
+            recovers_at: None,
+        };
+        Ok((acceptor, bell))
+    }
+
+    fn run(mut self) -> Remaining {
+        let mut events = Vec::new();
+        while !self.shared.closing.is_set() {
+            if let Err(error) = self.watch.wait(&mut events, self.next_time()) {
+                let name = self.shared.settings.name;
+                log::error!(target: "application", "{name}: connections cannot be watched: {error}");
+                // Or the log would be full of it. Closing is noticed.
+                let _ = self.shared.closing.sleep(ACCEPT_PAUSE);
+            }
+            // Newcomers last: they take the places of others, which may have said everything by now.
+            let mut is_asked_in = false;
+            for event in events.drain(..) {
+                match event {
+                    Event::Newcomers => is_asked_in = true,
+                    Event::Bell => self.take_back(),
+                    Event::Readable(number) => self.look(number),
                 }
             }
-            self.join_ended();
+            let now = Instant::now();
+            while let Some(number) = self.room.late(now) {
+                self.settle(number, |connection, shared, _| connection.expire(shared, now));
+            }
+            if self.resumes_at.is_some_and(|at| at <= now) {
+                self.resume();
+            }
+            if self.recovers_at.is_some_and(|at| at <= now) {
+                self.recover(now);
+            }
+            if is_asked_in {
+                self.accept();
+            }
         }
-        self.threads
+        for Waiting { connection, .. } in self.room.clear() {
+            drop(connection);
+            self.shared.journal.connections.closed();
+        }
+        let served = self.served.values().map(|served| Arc::downgrade(&served.peer)).collect();
+        for _ in &self.served {
+            self.shared.journal.connections.closed();
+        }
+        Remaining { served, threads: self.pool.end() }
+    }
+
+    /// When there is something to do even if nothing happens.
+    fn next_time(&self) -> Option<Instant> {
+        [self.room.next_deadline(), self.resumes_at, self.recovers_at].into_iter().flatten().min()
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..BATCH {
+            match self.listener.accept() {
+                Ok((stream, address)) => self.admit(stream, address.ip().to_canonical()),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return,
+                    // The client gave up while it waited to be accepted.
+                    ErrorKind::ConnectionAborted | ErrorKind::Interrupted => {}
+                    _ => return self.give_up_some(&error),
+                },
+            }
+        }
     }
 
     fn admit(&mut self, stream: TcpStream, ip: IpAddr) {
-        // Replies go out in one or two writes: there is nothing to gather.
-        let _ = stream.set_nodelay(true);
-        let peer = Arc::new(Peer::new(stream, ip));
-        let entered = self.inside.lock().enter(&peer);
-        let connections = &self.shared.journal.connections;
-        let Some(Entered { number, place, sent_away }) = entered else { return connections.turned_away() };
-        if let Some(sent_away) = sent_away {
-            let _ = sent_away.stream.shutdown(Shutdown::Both);
-        }
-        match place {
-            Place::TurnedAway(_) => connections.turned_away(),
-            Place::Served | Place::Leaving => connections.accepted(),
-        }
-        let guest = Guest::new(&self.inside, number, &self.shared, &self.leaving);
-        let (shared, ending) = (Arc::clone(&self.shared), self.ending.clone());
-        let serve = move || {
-            match place {
-                Place::TurnedAway(full) => connection::turn_away(&peer, &shared, full),
-                Place::Served | Place::Leaving => connection::serve(&peer, &shared),
-            }
-            // In this order: the guest closes the stream, which the peer would keep open, and says that it has.
-            drop(peer);
-            drop((guest, shared, ending));
+        let entered = match self.guests.enter(ip) {
+            Err(full) if self.send_away(|network| full.is_helped_by(network, ip)) => self.guests.enter(ip),
+            entered => entered,
         };
-        let name = format!("{}-client", self.shared.settings.name);
-        let stack_bytes = if self.shared.settings.tls.is_some() { TLS_STACK_BYTES } else { STACK_BYTES };
-        match thread::Builder::new().name(name).stack_size(stack_bytes).spawn(serve) {
-            Ok(thread) => self.threads.push(thread),
-            Err(error) => log::warn!(target: "application", "{ip} is not served, as no thread starts: {error}"),
+        let connections = &self.shared.journal.connections;
+        let place = match entered {
+            Ok(()) => Place::Guest,
+            Err(_) if self.turned_away >= TURNED_AWAY_MAX => return connections.turned_away(),
+            Err(_) => Place::TurnedAway,
+        };
+        connections.opened();
+        let now = Instant::now();
+        let mut connection = Box::new(Connection::new(Arc::new(Peer::new(stream, ip)), &self.shared, now));
+        let sight = match entered {
+            Ok(()) => {
+                connections.accepted();
+                // The request comes with the connection, most of the time.
+                connection.look(&self.shared, &mut self.buffer, now)
+            }
+            Err(full) => {
+                connections.turned_away();
+                self.turned_away += 1;
+                connection.turn_away(full, &self.shared, now)
+            }
+        };
+        let number = self.next_number;
+        self.next_number += 1;
+        match sight {
+            Sight::Waits => self.let_wait(number, connection, place),
+            Sight::Ready(errand) => self.let_serve(number, connection, place, errand),
+            Sight::Gone => self.forget(place, ip),
         }
     }
 
-    /// The handles are as many as connections may be open, and those that ended since the last accept.
-    fn join_ended(&mut self) {
-        for thread in self.threads.extract_if(.., |thread| thread.is_finished()) {
-            // A panic has been printed by then, and ended this one connection.
-            let _ = thread.join();
+    /// Bytes of it have come, or it has ended.
+    fn look(&mut self, number: u64) {
+        let now = Instant::now();
+        self.settle(number, |connection, shared, buffer| connection.look(shared, buffer, now));
+    }
+
+    /// Does with a connection in the room what comes of `look`.
+    fn settle(&mut self, number: u64, look: impl FnOnce(&mut Connection, &Shared, &mut [u8]) -> Sight) {
+        // It may have left since the event.
+        let Some(Waiting { connection, .. }) = self.room.get_mut(number) else { return };
+        let sight = look(connection, &self.shared, &mut self.buffer);
+        if let Sight::Waits = sight {
+            let deadline = connection.deadline();
+            return self.room.set_deadline(number, deadline);
+        }
+        let Some(Waiting { connection, place }) = self.room.leave(number) else { return };
+        match sight {
+            Sight::Ready(errand) => {
+                self.watch.forget(&connection.peer().stream);
+                self.let_serve(number, connection, place, errand);
+            }
+            Sight::Gone | Sight::Waits => self.forget(place, connection.peer().ip),
         }
     }
-}
 
-/// A connection's place among those inside; dropping it, also by a panic, gives it back.
-struct Guest {
-    inside: Arc<Mutex<Inside>>,
-    number: u64,
-    shared: Arc<Shared>,
-    leaving: Sender<()>,
-}
-
-impl Guest {
-    fn new(inside: &Arc<Mutex<Inside>>, number: u64, shared: &Arc<Shared>, leaving: &Sender<()>) -> Guest {
-        shared.journal.connections.opened();
-        Guest { inside: Arc::clone(inside), number, shared: Arc::clone(shared), leaving: leaving.clone() }
+    fn let_wait(&mut self, number: u64, mut connection: Box<Connection>, place: Place) {
+        let peer = Arc::clone(connection.peer());
+        if let Err(error) = self.watch.add(&peer.stream, number) {
+            log::warn!(target: "application", "{} is not served, as it cannot be watched: {error}", peer.ip);
+            return self.forget(place, peer.ip);
+        }
+        connection.rest();
+        let since = peer.waits_since().filter(|_| place == Place::Guest);
+        let deadline = connection.deadline();
+        let order = since.map(|since| (guests::network(peer.ip), since));
+        self.room.enter(number, Waiting { connection, place }, deadline, order);
     }
-}
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        // Taken out under the lock, closed after it.
-        let peer = self.inside.lock().leave(self.number);
-        drop(peer);
+    fn let_serve(&mut self, number: u64, connection: Box<Connection>, place: Place, errand: Errand) {
+        let peer = Arc::clone(connection.peer());
+        let ip = peer.ip;
+        if let Errand::Answer(_) = errand {
+            // Before its thread says so: it is not sent away any more.
+            peer.has_asked();
+        }
+        self.served.insert(number, Served { peer, place });
+        let back = Back { number, connection: None, sender: self.back.0.clone(), bell: self.watch.bell() };
+        // If no thread starts, the connection is given back as one that has ended.
+        if let Err(error) = self.pool.give(Job { connection, errand, back }) {
+            log::warn!(target: "application", "{ip} is not served, as no thread starts: {error}");
+        }
+    }
+
+    /// Takes the connections that threads are done with.
+    fn take_back(&mut self) {
+        while let Ok((number, connection)) = self.back.1.try_recv() {
+            let Some(Served { peer, place }) = self.served.remove(&number) else { continue };
+            match connection {
+                Some(connection) if place != Place::Leaving => self.let_wait(number, connection, place),
+                _ => self.forget(place, peer.ip),
+            }
+        }
+    }
+
+    /// A connection is no more: its socket is closed when this returns, as nobody else has it.
+    fn forget(&mut self, place: Place, ip: IpAddr) {
+        match place {
+            Place::Guest => self.guests.leave(ip),
+            Place::TurnedAway => self.turned_away -= 1,
+            Place::Leaving => self.leaving -= 1,
+        }
         self.shared.journal.connections.closed();
-        // Full means that it is known already.
-        let _ = self.leaving.try_send(());
+    }
+
+    /// Takes the place of a connection, or finds that one is free: idle and stalled connections, however many, keep nobody
+    /// out. Of those for which `is_dispensable` holds of their network, it is the one that has waited for its client for
+    /// longest among those of the network with the most connections: who floods pays for it.
+    fn send_away(&mut self, is_dispensable: impl Fn(IpAddr) -> bool) -> bool {
+        loop {
+            let served = self.served.iter().filter(|(_, served)| served.place == Place::Guest);
+            let served = served.filter_map(|(number, Served { peer, .. })| {
+                Some((guests::network(peer.ip), peer.waits_since()?, *number))
+            });
+            let candidates = self.room.longest().chain(served).filter(|(network, ..)| is_dispensable(*network));
+            let rank =
+                |&(network, since, _): &(IpAddr, u64, u64)| (self.guests.of_network(network), std::cmp::Reverse(since));
+            let Some((_, _, number)) = candidates.max_by_key(rank) else { return false };
+            if let Some(served) = self.served.get_mut(&number) {
+                if self.leaving >= LEAVING_MAX {
+                    return false;
+                }
+                served.place = Place::Leaving;
+                self.leaving += 1;
+                self.guests.leave(served.peer.ip);
+                // Its thread notices.
+                let _ = served.peer.stream.shutdown(Shutdown::Both);
+                return true;
+            }
+            // What it has sent meanwhile is looked at first: nobody is sent away who has said everything.
+            self.look(number);
+            if let Some(Waiting { connection, place }) = self.room.leave(number) {
+                self.forget(place, connection.peer().ip);
+                return true;
+            }
+            // It was gone, or it is served now and the next one has to go. Each turn takes one out of the room.
+            if !self.served.contains_key(&number) {
+                return true;
+            }
+        }
+    }
+
+    /// Most of the time there is no descriptor left. From now on so many fewer connections are let in that some stay free;
+    /// those who are too many now are sent away. While some that were sent away have not gone, nothing is changed: their
+    /// descriptors are yet to come.
+    fn give_up_some(&mut self, error: &io::Error) {
+        if self.leaving == 0 {
+            self.guests.shrink(GIVEN_UP);
+            while self.guests.is_overfull() && self.send_away(|_| true) {}
+        }
+        let is_first = self.recovers_at.replace(Instant::now() + RECOVERY).is_none();
+        if is_first {
+            let (name, places) = (self.shared.settings.name, self.guests.places());
+            log::warn!(
+                target: "application",
+                "{name}: no connection can be accepted: {error}. No more than {places} are kept for now; if there are too \
+                 few descriptors, allow the process more (ulimit -n)"
+            );
+        }
+        // Or the newcomers that wait would wake this at once.
+        self.watch.pause(&self.listener);
+        self.resumes_at = Some(Instant::now() + ACCEPT_PAUSE);
+    }
+
+    fn resume(&mut self) {
+        self.resumes_at = None;
+        self.watch.resume(&self.listener);
+    }
+
+    fn recover(&mut self, now: Instant) {
+        let is_whole = self.guests.grow(GIVEN_UP);
+        self.recovers_at = (!is_whole).then_some(now + RECOVERY);
+        if is_whole {
+            let (name, places) = (self.shared.settings.name, self.guests.places());
+            log::info!(target: "application", "{name}: {places} connections are kept again");
+        }
     }
 }

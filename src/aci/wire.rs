@@ -5,7 +5,9 @@
 //! is at most one record in memory on the way in, [`BUFFER_BYTES`] on the way out, and while it begins what
 //! [`HANDSHAKE_BYTES_MAX`] admits.
 
+use super::peer::Peer;
 use crate::stop::StopFlag;
+use rustix::net::{RecvFlags, SendFlags};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,9 +21,20 @@ const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
 /// The first byte of every connection that begins with TLS (RFC 8446 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 
-pub(super) struct Wire<'a> {
-    socket: Socket<'a>,
+pub(super) struct Wire {
+    peer: Arc<Peer>,
+    /// Once it is set nothing more is read.
+    closing: StopFlag,
     tls: Option<Box<ServerConnection>>,
+}
+
+/// How long reading or writing may wait for the client.
+#[derive(Clone, Copy)]
+pub(super) enum Until {
+    /// Not at all (`WouldBlock`). Whatever was not written then cannot be written later.
+    Now,
+    /// `TimedOut` afterwards.
+    Deadline(Instant),
 }
 
 /// Why a connection does not become one of TLS. The client has been told as far as TLS can tell it.
@@ -33,17 +46,20 @@ pub(super) enum HandshakeError {
     Gone,
 }
 
-impl<'a> Wire<'a> {
-    /// The bytes as they are. Once `closing` is set nothing more is read.
-    pub(super) fn new(stream: &'a TcpStream, closing: &'a StopFlag) -> Wire<'a> {
-        Wire { socket: Socket { stream, closing, deadline: Instant::now() }, tls: None }
+impl Wire {
+    /// The bytes as they are.
+    pub(super) fn new(peer: Arc<Peer>, closing: StopFlag) -> Wire {
+        Wire { peer, closing, tls: None }
     }
 
-    /// Whether the client's first byte, which is waited for until `deadline`, begins TLS.
-    pub(super) fn begins_tls(&mut self, deadline: Instant) -> io::Result<bool> {
-        self.socket.deadline = deadline;
+    pub(super) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// Whether the client's first byte begins TLS.
+    pub(super) fn begins_tls(&self, until: Until) -> io::Result<bool> {
         let mut first = [0];
-        match self.socket.receive(|stream| stream.peek(&mut first))? {
+        match self.socket(until).receive(&mut first, RecvFlags::PEEK)? {
             0 => Err(ErrorKind::UnexpectedEof.into()),
             _ => Ok(first[0] == HANDSHAKE_RECORD),
         }
@@ -51,18 +67,18 @@ impl<'a> Wire<'a> {
 
     /// Agrees on TLS, so that what is read and written from now on goes through it. Only at the beginning.
     pub(super) fn secure(&mut self, config: &Arc<ServerConfig>, deadline: Instant) -> Result<(), HandshakeError> {
-        self.socket.deadline = deadline;
+        let mut socket = self.socket(Until::Deadline(deadline));
         let mut tls = ServerConnection::new(Arc::clone(config)).map_err(HandshakeError::Failed)?;
         tls.set_buffer_limit(Some(BUFFER_BYTES));
         let mut received = 0;
         while tls.is_handshaking() {
-            match tls.read_tls(&mut self.socket) {
+            match tls.read_tls(&mut socket) {
                 Ok(0) | Err(_) => return Err(HandshakeError::Gone),
                 Ok(count) => received += count,
             }
             let processed = tls.process_new_packets();
             // Also where it failed: the alert says why.
-            let flushed = flush(&mut tls, &mut self.socket);
+            let flushed = flush(&mut tls, &mut socket);
             processed.map_err(HandshakeError::Failed)?;
             flushed.map_err(|_| HandshakeError::Gone)?;
             if received > HANDSHAKE_BYTES_MAX {
@@ -78,49 +94,60 @@ impl<'a> Wire<'a> {
         self.tls.as_ref()?.peer_certificates()?.first().map(AsRef::as_ref)
     }
 
-    /// Reads what is there, waiting for it until `deadline` (`TimedOut`). 0 at the end.
-    pub(super) fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
-        self.socket.deadline = deadline;
-        let Some(tls) = &mut self.tls else { return self.socket.read(buffer) };
+    /// Reads what is there, waiting for it `until`. 0 at the end.
+    pub(super) fn read(&mut self, buffer: &mut [u8], until: Until) -> io::Result<usize> {
+        let mut socket = Socket { stream: &self.peer.stream, closing: &self.closing, until };
+        let Some(tls) = &mut self.tls else { return socket.read(buffer) };
         loop {
             match tls.reader().read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 read => return read,
             }
             // At the end of the connection nothing comes, and the reader above says so.
-            tls.read_tls(&mut self.socket)?;
+            tls.read_tls(&mut socket)?;
             let processed = tls.process_new_packets();
             // Answers to what is no data, such as a change of keys.
-            flush(tls, &mut self.socket)?;
+            flush(tls, &mut socket)?;
             processed.map_err(io::Error::other)?;
         }
     }
 
-    /// Writes all of `bytes` until `deadline` (`TimedOut`).
-    pub(super) fn write(&mut self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
-        self.socket.deadline = deadline;
-        let Some(tls) = &mut self.tls else { return self.socket.write_all(bytes) };
+    /// Writes all of `bytes`.
+    pub(super) fn write(&mut self, mut bytes: &[u8], until: Until) -> io::Result<()> {
+        let mut socket = Socket { stream: &self.peer.stream, closing: &self.closing, until };
+        let Some(tls) = &mut self.tls else { return socket.write_all(bytes) };
         while !bytes.is_empty() {
             // There is room, as the buffer was flushed.
             let taken = tls.writer().write(bytes)?;
             bytes = &bytes[taken..];
-            flush(tls, &mut self.socket)?;
+            flush(tls, &mut socket)?;
         }
         Ok(())
     }
 
-    /// Says that nothing more comes, and reads what the client still sends until it closes or `deadline` passes.
-    pub(super) fn finish(&mut self, deadline: Instant) -> io::Result<()> {
-        self.socket.deadline = deadline;
+    /// Says that nothing more comes.
+    pub(super) fn finish(&mut self, until: Until) -> io::Result<()> {
+        let mut socket = Socket { stream: &self.peer.stream, closing: &self.closing, until };
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
-            flush(tls, &mut self.socket)?;
+            flush(tls, &mut socket)?;
         }
-        self.socket.stream.shutdown(Shutdown::Write)?;
-        // Nobody needs it, so it is not decrypted either.
-        let mut ignored = [0; 4 * 1024];
-        while self.socket.read(&mut ignored)? > 0 {}
-        Ok(())
+        self.peer.stream.shutdown(Shutdown::Write)
+    }
+
+    /// Whether [`Wire::read`] would return something that is on the socket no more.
+    pub(super) fn has_read_ahead(&mut self) -> bool {
+        let state = self.tls.as_mut().and_then(|tls| tls.process_new_packets().ok());
+        state.is_some_and(|state| state.plaintext_bytes_to_read() > 0)
+    }
+
+    /// Reads as [`Wire::read`] what nobody needs, so that it is not decrypted either.
+    pub(super) fn discard(&mut self, until: Until) -> io::Result<usize> {
+        self.socket(until).receive(&mut [0; 8 * 1024], RecvFlags::empty())
+    }
+
+    fn socket(&self, until: Until) -> Socket<'_> {
+        Socket { stream: &self.peer.stream, closing: &self.closing, until }
     }
 }
 
@@ -131,49 +158,68 @@ fn flush(tls: &mut ServerConnection, socket: &mut Socket<'_>) -> io::Result<()> 
     Ok(())
 }
 
-/// The socket with the deadline of what is going on.
+/// The socket, and how long what is going on may wait.
 struct Socket<'a> {
     stream: &'a TcpStream,
     closing: &'a StopFlag,
-    deadline: Instant,
+    until: Until,
 }
 
 impl Socket<'_> {
-    fn receive(&self, mut read: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+    fn receive(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
         loop {
             // The door wakes a reader that waits; one that never has to wait sees the flag here.
             if self.closing.is_set() {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
-            self.stream.set_read_timeout(Some(self.time_left()?))?;
-            match read(self.stream) {
-                Err(error) if is_retried(error.kind()) => {}
-                read => return read,
+            let how = match self.until {
+                Until::Now => flags | RecvFlags::DONTWAIT,
+                Until::Deadline(deadline) => {
+                    self.stream.set_read_timeout(Some(time_left(deadline)?))?;
+                    flags
+                }
+            };
+            match rustix::net::recv(self.stream, &mut *buffer, how) {
+                Ok((count, _)) => return Ok(count),
+                Err(error) => self.retry(error.into())?,
             }
         }
     }
 
-    /// A timeout of zero would mean none at all.
-    fn time_left(&self) -> io::Result<Duration> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left.max(Duration::from_millis(1))) }
+    /// A time that ran out is seen at the next turn.
+    fn retry(&self, error: io::Error) -> io::Result<()> {
+        match (error.kind(), self.until) {
+            (ErrorKind::Interrupted, _) | (ErrorKind::WouldBlock | ErrorKind::TimedOut, Until::Deadline(_)) => Ok(()),
+            _ => Err(error),
+        }
     }
+}
+
+/// A timeout of zero would mean none at all.
+fn time_left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left.max(Duration::from_millis(1))) }
 }
 
 impl Read for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.receive(|mut stream| stream.read(buffer))
+        self.receive(buffer, RecvFlags::empty())
     }
 }
 
 impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            self.stream.set_write_timeout(Some(self.time_left()?))?;
-            let mut stream = self.stream;
-            match stream.write(bytes) {
-                Err(error) if is_retried(error.kind()) => {}
-                written => return written,
+            let how = match self.until {
+                Until::Now => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+                Until::Deadline(deadline) => {
+                    self.stream.set_write_timeout(Some(time_left(deadline)?))?;
+                    SendFlags::NOSIGNAL
+                }
+            };
+            match rustix::net::send(self.stream, bytes, how) {
+                Ok(count) => return Ok(count),
+                Err(error) => self.retry(error.into())?,
             }
         }
     }
@@ -181,9 +227,4 @@ impl Write for Socket<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A time that ran out is seen at the next turn.
-fn is_retried(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
