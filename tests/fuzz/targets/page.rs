@@ -34,6 +34,6 @@ fuzz_target!(|bytes: &[u8]| {
     let base = Url::parse("http://a.example.com/b/c").expect("this is a URL");
     let base = page.base.as_deref().and_then(|href| webconnector::url::join(&base, href)).unwrap_or(base);
     for link in page.links.iter() {
-        let _ = webconnector::url::join(&base, &link.href);
+        let _ = webconnector::url::join(&base, link.href);
     }
 });
