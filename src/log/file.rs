@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 /// Logs tell who asked for what: they are for the connector's user and its group.
 pub(super) const FILE_MODE: u32 = 0o640;
 
-/// Appends lines to a file. A full one is renamed into the folder of full files, and a new one is begun.
+/// Appends lines to a file. A full one is renamed into the folder of full files, and a new one is begun. While that folder
+/// cannot take it, it grows on, up to [`GROWS_MAX`] times its size, so that no line is lost.
 pub(super) struct LogFile {
     settings: Settings,
     state: State,
+    /// When the full file could not be renamed, and why.
+    stuck: Option<(Instant, io::Error)>,
 }
 
 enum State {
@@ -34,17 +37,18 @@ enum State {
 /// What came of a line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Written {
-    /// What to tell the operator if the file is no longer written, or is written again; a line with its end.
+    /// What to tell the operator if the file is no longer written or renamed, or is again; a line with its end.
     pub(super) change: Option<String>,
     /// A full file lies in the folder of full files.
     pub(super) renamed: bool,
 }
 
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+const GROWS_MAX: u64 = 10;
 
 impl LogFile {
     pub(super) fn new(settings: Settings) -> LogFile {
-        LogFile { settings, state: State::Fresh }
+        LogFile { settings, state: State::Fresh, stuck: None }
     }
 
     /// Appends `line`, which ends with a newline, in one write, or drops it. `now` and `tick` are the same moment on
@@ -55,10 +59,21 @@ impl LogFile {
             State::Failed(_) => true,
             State::Fresh | State::Open { .. } => false,
         };
-        let outcome = self.try_append(line, now, failed_before);
-        let path = self.settings.path.display();
+        let stuck_before = self.stuck.is_some();
+        let outcome = self.try_append(line, now, tick, failed_before);
+        let (path, archive) = (self.settings.path.display(), self.settings.archive.display());
         match outcome {
-            Ok(renamed) => Written { change: failed_before.then(|| format!("{path} is written again\n")), renamed },
+            Ok(renamed) => {
+                let change = match &self.stuck {
+                    _ if failed_before => Some(format!("{path} is written again\n")),
+                    Some((_, error)) if !stuck_before => {
+                        Some(format!("{archive} cannot take the full {path}: {error}; it grows on until that can\n"))
+                    }
+                    None if stuck_before => Some(format!("{archive} takes the full {path} again\n")),
+                    _ => None,
+                };
+                Written { change, renamed }
+            }
             Err(error) => {
                 let change = (!failed_before)
                     .then(|| format!("{path} cannot be written: {error}; lines are lost until it can\n"));
@@ -69,9 +84,10 @@ impl LogFile {
     }
 
     /// Whether a full file was renamed.
-    fn try_append(&mut self, line: &str, now: Moment, failed_before: bool) -> io::Result<bool> {
+    fn try_append(&mut self, line: &str, now: Moment, tick: Instant, failed_before: bool) -> io::Result<bool> {
         let line_bytes = line.len() as u64;
-        let renamed = if self.has_room(line_bytes, now) { false } else { self.reopen(line_bytes, now)? };
+        let has_room = self.has_room(line_bytes, now, tick);
+        let renamed = if has_room { false } else { self.reopen(line_bytes, now, tick)? };
         let State::Open { file, bytes, last } = &mut self.state else {
             return Err(io::Error::other("the file is not open"));
         };
@@ -86,13 +102,23 @@ impl LogFile {
         Ok(renamed)
     }
 
-    fn has_room(&self, line_bytes: u64, now: Moment) -> bool {
+    fn has_room(&self, line_bytes: u64, now: Moment, tick: Instant) -> bool {
         match &self.state {
+            // Not looked at for each line: whatever keeps it from being renamed takes time to go away.
+            State::Open { bytes, .. } if self.was_stuck_lately(tick) => bytes + line_bytes <= self.grown_max(),
             State::Open { bytes, last, .. } => {
                 bytes + line_bytes <= self.settings.bytes_max && !self.is_of_another_day(*last, now)
             }
             State::Fresh | State::Failed(_) => false,
         }
+    }
+
+    fn was_stuck_lately(&self, tick: Instant) -> bool {
+        self.stuck.as_ref().is_some_and(|(at, _)| tick.saturating_duration_since(*at) < RETRY_AFTER)
+    }
+
+    fn grown_max(&self) -> u64 {
+        self.settings.bytes_max.saturating_mul(GROWS_MAX)
     }
 
     fn is_of_another_day(&self, last: Moment, now: Moment) -> bool {
@@ -101,7 +127,7 @@ impl LogFile {
 
     /// Opens the file so that a line fits, moving a full one aside, and tells whether there was one. The real size is
     /// asked: others may have cut the file (`logrotate`), or taken it away.
-    fn reopen(&mut self, line_bytes: u64, now: Moment) -> io::Result<bool> {
+    fn reopen(&mut self, line_bytes: u64, now: Moment, tick: Instant) -> io::Result<bool> {
         let path = &self.settings.path;
         if let Some(directory) = path.parent() {
             create_directory(directory)?;
@@ -110,15 +136,29 @@ impl LogFile {
         let last = if let State::Open { last, .. } = &self.state { *last } else { changed };
         // A single line that is larger than the limit has a file of its own.
         let is_full = bytes + line_bytes > self.settings.bytes_max || self.is_of_another_day(last, now);
-        let renamed = bytes > 0 && is_full;
-        if renamed {
-            create_directory(&self.settings.archive)?;
+        let mut renamed = false;
+        if bytes > 0 && is_full {
             let named_after = if self.settings.expire == Expire::Day { last } else { now };
-            fs::rename(path, archive::place(&self.settings, named_after)?)?;
-            (file, bytes, _) = open(path, now)?;
+            match self.move_aside(named_after) {
+                Ok(()) => {
+                    (file, bytes, _) = open(path, now)?;
+                    (renamed, self.stuck) = (true, None);
+                }
+                Err(error) if bytes + line_bytes <= self.grown_max() => self.stuck = Some((tick, error)),
+                Err(error) => {
+                    let folder = self.settings.archive.display();
+                    return Err(io::Error::other(format!("it is full, and {folder} cannot take it: {error}")));
+                }
+            }
         }
         self.state = State::Open { file, bytes, last: now };
         Ok(renamed)
+    }
+
+    /// Renames the file into the folder of full ones.
+    fn move_aside(&self, named_after: Moment) -> io::Result<()> {
+        create_directory(&self.settings.archive)?;
+        fs::rename(&self.settings.path, archive::place(&self.settings, named_after)?)
     }
 }
 
@@ -181,6 +221,51 @@ mod tests {
         assert_eq!(fs::read_to_string(&settings.path)?, "third\n");
         let archived = settings.archive.join(format!("action_{}.log", archive::day(NOON)));
         assert_eq!(fs::read_to_string(archived)?, "first\nsecond\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_file_grows_on_while_the_folder_of_full_ones_is_lost() -> io::Result<()> {
+        let folder = TempDir::new()?;
+        let settings = settings(&folder, Expire::Previous);
+        fs::write(&settings.archive, "in the way")?;
+        let mut log = LogFile::new(settings.clone());
+        let start = Instant::now();
+        let mut append = |tick| log.append("0123456789\n", NOON, tick);
+        assert_eq!(append(start), Written::default());
+        let told = append(start).change.unwrap_or_default();
+        let expected = format!("{} cannot take the full {}", settings.archive.display(), settings.path.display());
+        assert!(told.starts_with(&expected), "{told}");
+        assert_eq!(append(start + RETRY_AFTER), Written::default(), "said once");
+
+        // As far as it may: then it is the file that fails, because of the folder.
+        let told: Vec<String> = (0..20).filter_map(|_| append(start + RETRY_AFTER).change).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let expected = format!("it is full, and {} cannot take it", settings.archive.display());
+        assert!(told[0].contains("lines are lost") && told[0].contains(&expected), "{told:?}");
+        let bytes = fs::metadata(&settings.path)?.len();
+        assert!(bytes <= GROWS_MAX * settings.bytes_max && bytes + 11 > GROWS_MAX * settings.bytes_max, "{bytes}");
+
+        fs::remove_file(&settings.archive)?;
+        let written = append(start + 3 * RETRY_AFTER);
+        assert!(written.renamed && written.change.is_some_and(|text| text.contains("written again")));
+        assert_eq!(fs::metadata(settings.archive.join("action.log.previous"))?.len(), bytes);
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_file_is_moved_once_the_folder_of_full_ones_is_back() -> io::Result<()> {
+        let folder = TempDir::new()?;
+        let settings = settings(&folder, Expire::Previous);
+        fs::write(&settings.archive, "in the way")?;
+        let mut log = LogFile::new(settings.clone());
+        let start = Instant::now();
+        (0..3).for_each(|_| drop(log.append("0123456789\n", NOON, start)));
+        fs::remove_file(&settings.archive)?;
+        let written = log.append("last\n", NOON, start + RETRY_AFTER);
+        assert!(written.renamed && written.change.is_some_and(|text| text.contains(" takes the full ")));
+        assert_eq!(fs::read_to_string(settings.archive.join("action.log.previous"))?, "0123456789\n".repeat(3));
+        assert_eq!(fs::read_to_string(&settings.path)?, "last\n");
         Ok(())
     }
 
