@@ -84,7 +84,7 @@ mod watch;
 mod worker;
 
 pub use copy::{QueueCopyError, check, file_name, is_in_use};
-pub use database::QueueError;
+pub use database::{OwedTo, QueueError};
 pub use errors::{CommandError, DuplicateError, SubmitError};
 pub use events::{Deliver, Events, Handler, Notification, Occasion, Render, Subject};
 pub use level::QueueEvent;
@@ -223,6 +223,8 @@ struct Shared {
     /// Told when an action that was changing does so no more, when one has ended, and when the table is closed.
     changed: Condvar,
     store: Store,
+    /// How many events handlers are owed, as of the last commit.
+    owed: Arc<Mutex<OwedTo>>,
     /// Full if every worker has a reason to look: nobody waits to put one more in.
     waker: Sender<()>,
     woken: Receiver<()>,
@@ -302,10 +304,11 @@ impl Queue {
                 ((name, waker), woken)
             })
             .unzip();
-        let store = Store::start(database, Outlet { events, size_max, level, wakers })?;
+        let owed = Arc::new(Mutex::new(database.owed_to()));
+        let store = Store::start(database, Outlet { events, size_max, level, wakers, owed: Arc::clone(&owed) })?;
         let (table, changed, closing) = (Mutex::new(table), Condvar::new(), StopFlag::new());
         let series = Mutex::new(kept.series.into_iter().map(|series| (series.name.clone(), series)).collect());
-        let shared = Shared { settings, table, series, changed, store, waker, woken, closing };
+        let shared = Shared { settings, table, series, changed, store, owed, waker, woken, closing };
         Ok(Queue { shared: Arc::new(shared), threads: Mutex::default(), woken: Mutex::new(handlers_woken) })
     }
 
@@ -397,6 +400,13 @@ impl Queue {
         };
         let table::Numbers { queued, running, ended } = numbers;
         State { is_paused, queued, running, ended }
+    }
+
+    /// The handlers of events, and how many events each is still to be told. Many mean that it does not take them.
+    pub fn owed(&self) -> OwedTo {
+        let owed = self.shared.owed.lock().clone();
+        let count = |name: &Arc<str>| owed.iter().find(|(owed, _)| owed == name).map_or(0, |(_, count)| *count);
+        self.shared.settings.events.names().into_iter().map(|name| (Arc::clone(&name), count(&name))).collect()
     }
 
     /// Accepts and starts no more actions and asks the running ones to stop. Returns at once; status is answered as before.

@@ -36,6 +36,14 @@ fn names(events: &[Xml]) -> Vec<&str> {
     events.iter().map(|event| event.text("event")).collect()
 }
 
+/// How many events the one handler has not taken yet, as the service port tells it.
+fn undelivered(connector: &Connector) -> String {
+    let told = connector.service("action=GetStatistics").envelope();
+    let handler = told.find("handler").expect("there is one");
+    assert_eq!(handler.text("name"), "HOOK");
+    handler.text("undelivered").to_owned()
+}
+
 fn ids(events: &[Xml]) -> Vec<&str> {
     events.iter().map(|event| event.text("eventid")).collect()
 }
@@ -110,6 +118,7 @@ fn a_receiver_that_refuses_and_hangs_is_told_everything_once_it_accepts() {
     receiver.hold("/hook");
     (0..5).for_each(|_| drop(connector.run("docs")));
     receiver.wait_for_hits("/hook", 5);
+    assert_eq!(undelivered(&connector), "12");
     let asked = Instant::now();
     assert!(connector.terminate().success());
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
@@ -119,6 +128,7 @@ fn a_receiver_that_refuses_and_hangs_is_told_everything_once_it_accepts() {
     receiver.release("/hook");
     connector.restart();
     receiver.wait_for_hits("/hook", hits + 12);
+    poll("everything to be taken", || (undelivered(&connector) == "0").then_some(()));
     let events = &posted(&receiver)[hits..];
     assert_eq!(names(events), ["OnStart", "OnFinish"].repeat(6));
     assert_eq!(ids(&events[..2]), [refused[0].text("eventid"), refused[2].text("eventid")]);

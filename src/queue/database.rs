@@ -140,6 +140,11 @@ impl Write {
     pub(super) fn put(record: &Arc<Record>) -> Write {
         Write { put: vec![Arc::clone(record)], ..Write::default() }
     }
+
+    /// Whether more or fewer events are owed after it.
+    pub(super) fn moves_events(&self) -> bool {
+        !self.owed.is_empty() || !self.settled.is_empty()
+    }
 }
 
 /// What a file held when it was opened.
@@ -153,6 +158,9 @@ pub(super) struct Kept {
     /// By their names.
     pub(super) series: Vec<Series>,
 }
+
+/// Names of handlers, in capitals, with a number of events.
+pub type OwedTo = Vec<(Arc<str>, usize)>;
 
 /// The open file, locked against every other process until it is dropped or the process dies.
 pub(super) struct Database {
@@ -254,7 +262,7 @@ impl Database {
     }
 
     /// The handlers that are owed events, with the number of them.
-    pub(super) fn owed_to(&self) -> Vec<(Arc<str>, usize)> {
+    pub(super) fn owed_to(&self) -> OwedTo {
         self.outbox.handlers()
     }
 

@@ -6,7 +6,7 @@
 //! It sees every change of the queue's size in the order in which the store does, so it is what tells queue events: in
 //! the transaction of the change.
 
-use super::database::{Database, Dispatched, KeptEvent, OWED_MAX, Owed, QueueError, Write};
+use super::database::{Database, Dispatched, KeptEvent, OWED_MAX, Owed, OwedTo, QueueError, Write};
 use super::events::Events;
 use super::level::{Level, Movement};
 use super::sync::{JoinHandle, Mutex, Receiver, Sender, bounded, thread};
@@ -44,6 +44,8 @@ pub(super) struct Outlet {
     pub(super) level: Option<Level>,
     /// By the names of handlers, where each is told that it is owed more.
     pub(super) wakers: Vec<(Arc<str>, Waker<()>)>,
+    /// Where others see how many events are owed.
+    pub(super) owed: Arc<Mutex<OwedTo>>,
 }
 
 pub(super) struct Store {
@@ -185,6 +187,10 @@ fn run(mut database: Database, mut outlet: Outlet, incoming: &Receiver<Job>) {
             Ok(dispatched) => {
                 #[cfg(all(test, feature = "shuttle"))]
                 super::schedules::committed(&writes);
+                if writes.iter().any(Write::moves_events) {
+                    let owed = database.owed_to();
+                    *outlet.owed.lock() = owed;
+                }
                 outlet.announce(dispatched);
                 Ok(())
             }

@@ -95,7 +95,8 @@ pub static SERVICE_ACTIONS: &[ActionSpec] = &[
     spec(
         "GetStatistics",
         ServiceStatus,
-        "Counts requests by action, with their mean and longest duration, connections, the queue, and memory in bytes",
+        "Counts requests by action, with their mean and longest duration, connections, the queue, events that handlers have not \
+         taken yet, and memory in bytes",
         &[],
         "action=GetStatistics",
         |_| Ok(Request::Service(ServiceRequest::GetStatistics)),

@@ -8,6 +8,7 @@ use crate::aci::{
     Reply, ServiceRequest, Thread,
 };
 use crate::action::{BadParam, QueueName};
+use crate::queue::OwedTo;
 use crate::server::{Asked, restart};
 use crate::time::Moment;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ impl Answers {
         let mut told = vec![Element::value("uptime", Moment::now().seconds_since(self.started))];
         told.extend(self.journals.iter().map(port));
         told.push(queue_of(&QueueName::fetch(), self.queue.state()));
+        told.extend(handlers(&self.queue.owed()));
         told.extend(memory());
         told
     }
@@ -140,6 +142,14 @@ fn port(journal: &Arc<Journal>) -> Element {
     });
     let children = vec![Element::parent("connections", connections), Element::parent("requests", requests.collect())];
     Element::parent(journal.name(), children)
+}
+
+/// Who is told of events, and how much is still to be told; nothing if nobody is.
+fn handlers(owed: &OwedTo) -> Option<Element> {
+    let handler = |(name, count): &(Arc<str>, usize)| {
+        Element::parent("handler", vec![Element::value("name", name), Element::value("undelivered", count)])
+    };
+    (!owed.is_empty()).then(|| Element::parent("events", owed.iter().map(handler).collect()))
 }
 
 fn thread(state: DispatcherState, now: Moment) -> Element {
