@@ -1,7 +1,8 @@
 //! What is to be said about the task sections of a configuration before anybody runs them.
 
+use super::Settings;
+use super::schedule::{self, Schedule};
 use super::task::{self, PARAMETERS, PlanError, is_parameter};
-use super::{Settings, schedule};
 use crate::action::Params;
 use crate::config::{BadSetting, Entry, Ini, Layers, Notice, Section, nearest};
 use std::collections::HashSet;
@@ -60,9 +61,9 @@ pub(super) fn check(settings: &Settings, is_own_section: impl Fn(&str) -> bool) 
         let problems = problems(settings, section.name()).into_iter();
         findings.problems.extend(problems.filter(|bad| seen.insert((bad.origin.to_string(), bad.name.clone()))));
     }
-    for (_, read) in schedule::schedules(settings) {
-        let problem = read.err().filter(|bad| seen.insert((bad.origin.to_string(), bad.name.clone())));
-        findings.problems.extend(problem);
+    for task in &settings.tasks {
+        let problems = Schedule::problems(&Layers::of_task(task, [ini])).into_iter();
+        findings.problems.extend(problems.filter(|bad| seen.insert((bad.origin.to_string(), bad.name.clone()))));
     }
     findings.notices.extend(idle_schedules(ini, is_listed));
     findings
@@ -201,14 +202,20 @@ mod tests {
     #[test]
     fn schedules_are_judged_and_those_without_effect_are_told() -> Result<(), crate::config::IniError> {
         let text = "[FetchTasks]\n0=Docs\n1=News\nScheduleRepeatSecs=often\n[Docs]\nUrl=http://h/\n[News]\nUrl=http://h/\n\
-                    ScheduleRepeatSecs=60\nScheduleStartTime=soon\n[Unlisted]\nUrl=http://h/\nScheduleStartTime=now\n";
+                    ScheduleRepeatSecs=0\nScheduleStartTime=soon\nScheduleCycles=few\n[Unlisted]\nUrl=http://h/\n\
+                    ScheduleStartTime=now\n";
         let (problems, notices) = check_text(text, &["Docs", "News"])?;
         let starts: Vec<&str> = problems.iter().filter_map(|text| text.split(';').next()).collect();
         assert_eq!(
             starts,
-            ["t.cfg:4: [FetchTasks] ScheduleRepeatSecs is \"often\"", "t.cfg:10: [News] ScheduleStartTime is \"soon\"",]
+            [
+                "t.cfg:4: [FetchTasks] ScheduleRepeatSecs is \"often\"",
+                "t.cfg:10: [News] ScheduleStartTime is \"soon\"",
+                "t.cfg:9: [News] ScheduleRepeatSecs is \"0\"",
+                "t.cfg:11: [News] ScheduleCycles is \"few\"",
+            ]
         );
-        let unlisted = "t.cfg:13: [Unlisted] ScheduleStartTime has no effect: only tasks that [FetchTasks] lists run by \
+        let unlisted = "t.cfg:14: [Unlisted] ScheduleStartTime has no effect: only tasks that [FetchTasks] lists run by \
                         themselves";
         assert_eq!(notices, [unlisted]);
 

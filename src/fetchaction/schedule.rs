@@ -77,16 +77,33 @@ pub(super) fn schedules(settings: &Settings) -> Schedules {
     settings.tasks.iter().filter_map(|task| Some((task.clone(), read(task)?))).collect()
 }
 
+/// The parameters of a schedule, each by itself; none of them is needed.
+struct Given {
+    start: Result<Option<Start>, BadSetting>,
+    repeat: Result<Option<i64>, BadSetting>,
+    cycles: Result<Option<i64>, BadSetting>,
+}
+
+impl Given {
+    fn read(layers: &Layers<'_>) -> Given {
+        let [start, repeat, cycles] = PARAMETERS;
+        let repeat_expected = "a whole number of seconds from 1, or -1 for a single run";
+        Given {
+            start: layers.read_with(start, START_EXPECTED, Start::read),
+            repeat: layers.read_with(repeat, repeat_expected, |text| {
+                text.parse().ok().filter(|seconds| *seconds == -1 || (1..=REPEAT_SECONDS_MAX).contains(seconds))
+            }),
+            cycles: layers.number(cycles, -1..),
+        }
+    }
+}
+
 impl Schedule {
     /// The schedule of a task, `None` if it has no such parameter.
     pub(super) fn read(layers: &Layers<'_>) -> Result<Option<Schedule>, BadSetting> {
-        let [start_name, repeat_name, cycles_name] = PARAMETERS;
-        let start = layers.read_with(start_name, START_EXPECTED, Start::read)?;
-        let repeat_expected = "a whole number of seconds from 1, or -1 for a single run";
-        let repeat = layers.read_with(repeat_name, repeat_expected, |text| {
-            text.parse().ok().filter(|seconds| *seconds == -1 || (1..=REPEAT_SECONDS_MAX).contains(seconds))
-        })?;
-        let cycles = layers.number::<i64>(cycles_name, -1..)?;
+        let [_, repeat_name, cycles_name] = PARAMETERS;
+        let Given { start, repeat, cycles } = Given::read(layers);
+        let (start, repeat, cycles) = (start?, repeat?, cycles?);
         if start.is_none() && repeat.is_none() && cycles.is_none() {
             return Ok(None);
         }
@@ -104,6 +121,14 @@ impl Schedule {
             }
         };
         Ok(Some(Schedule { start: start.unwrap_or(Start::Now), every, runs_max }))
+    }
+
+    /// All that keeps a task from having a schedule.
+    pub(super) fn problems(layers: &Layers<'_>) -> Vec<BadSetting> {
+        let Given { start, repeat, cycles } = Given::read(layers);
+        let problems: Vec<BadSetting> = [start.err(), repeat.err(), cycles.err()].into_iter().flatten().collect();
+        // Whether they go together is only to be said of what can be read.
+        if problems.is_empty() { Schedule::read(layers).err().into_iter().collect() } else { problems }
     }
 
     /// What is known of a schedule that is seen for the first time.
