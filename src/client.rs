@@ -35,7 +35,7 @@ pub use response::{Headers, Response};
 pub use tls::{Check, Enabled, Identity, Tls, Trust};
 
 use crate::pause::PauseGate;
-use crate::stop::StopFlag;
+use crate::stop::{StopFlag, Stopped};
 use ::url::Url;
 use auth::Auth;
 use cookies::Jar;
@@ -114,15 +114,21 @@ pub struct Conditions {
     pub modified_since: Option<String>,
 }
 
+/// Waits until one request more may leave for a URL's host, or for a stop.
+pub type Turns = dyn Fn(&Url) -> Result<(), Stopped> + Send + Sync;
+
 /// Sends requests over a pool of connections that all clones share. Made for one running action, whose flag it obeys.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     agent: Agent,
     stop: StopFlag,
     /// Open, unless the client was made with another one.
     pause: PauseGate,
+    /// Asked before every request that a caller did not ask for itself: without it, such ones leave at once.
+    turns: Option<Arc<Turns>>,
     user_agent: HeaderValue,
     page_timeout: Duration,
     body_bytes_max: u64,
@@ -145,19 +151,19 @@ impl Client {
     /// The same client with another limit for bodies; it shares the connections and the cookies.
     #[must_use]
     pub fn with_body_bytes_max(&self, body_bytes_max: u64) -> Client {
-        let Inner { agent, stop, pause, user_agent, page_timeout, home, headers, auth, jar, .. } = &*self.0;
-        Client(Arc::new(Inner {
-            agent: agent.clone(),
-            stop: stop.clone(),
-            pause: pause.clone(),
-            user_agent: user_agent.clone(),
-            page_timeout: *page_timeout,
-            body_bytes_max,
-            home: home.clone(),
-            headers: headers.clone(),
-            auth: Arc::clone(auth),
-            jar: Arc::clone(jar),
-        }))
+        Client(Arc::new(Inner { body_bytes_max, ..(*self.0).clone() }))
+    }
+
+    /// The same client, which sends what a page needs beyond its first request (again with credentials, a login) only when
+    /// `turns` lets it: the caller has spoken with the host's pace for one request alone.
+    #[must_use]
+    pub fn with_turns(&self, turns: Arc<Turns>) -> Client {
+        Client(Arc::new(Inner { turns: Some(turns), ..(*self.0).clone() }))
+    }
+
+    /// Waits until one request more may leave for the host of `url`.
+    pub fn wait_for_turn(&self, url: &Url) -> Result<(), ClientError> {
+        self.0.wait_for_turn(url)
     }
 
     /// Asks for `url`. Any status is a response, redirects too.
@@ -215,6 +221,7 @@ impl Client {
             agent: Agent::with_parts(config, connector, resolver),
             stop: stop.clone(),
             pause: pause.clone(),
+            turns: None,
             user_agent: HeaderValue::from_bytes(user_agent.as_bytes())
                 .expect("any text without control characters can be a header's value"),
             page_timeout,
@@ -239,7 +246,7 @@ impl Inner {
 
     /// One request and its response, which is had with credentials where the server wants some and we have them.
     fn exchange(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
-        let deadline = Instant::now() + self.page_timeout;
+        let mut deadline = Instant::now() + self.page_timeout;
         let mut sent = 0;
         loop {
             let said = self.auth.say(method.as_str(), url);
@@ -251,8 +258,16 @@ impl Inner {
             if response.status != 401 || sent == SENT_MAX || !self.auth.refused(url, &response.headers, &said) {
                 return Ok(response);
             }
-            self.stop.check().map_err(|_| ClientError::Stopped)?;
+            let waits_since = Instant::now();
+            self.wait_for_turn(url)?;
+            // What the host wants is not taken from the time that it has.
+            deadline += waits_since.elapsed();
         }
+    }
+
+    fn wait_for_turn(&self, url: &Url) -> Result<(), ClientError> {
+        let granted = self.turns.as_ref().map_or_else(|| self.stop.check(), |turns| turns(url));
+        granted.map_err(|_| ClientError::Stopped)
     }
 
     /// On a second connection if the first had been given up by the server meanwhile.

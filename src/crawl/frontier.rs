@@ -370,6 +370,29 @@ impl Frontier {
         Ok(host)
     }
 
+    /// Takes a turn for a further request of something that is on its way already, such as the same with credentials: it needs
+    /// no seat more. If it is not due, when it may be.
+    pub(super) fn take_further_turn(&mut self, url: &Url, now: Instant) -> Result<(), Instant> {
+        let host = self.hosts.of(crate::url::origin(url), now);
+        let due_at = self.hosts.get(host).due_at;
+        if due_at > now {
+            return Err(due_at);
+        }
+        self.hosts.go_on(host, now);
+        Ok(())
+    }
+
+    /// Whether `host` has asked to be left alone.
+    pub(super) fn is_spared(&self, host: HostId, now: Instant) -> bool {
+        self.hosts.get(host).spared_until > now
+    }
+
+    /// What was to be sent to `host` has not left.
+    pub(super) fn take_back(&mut self, host: HostId, now: Instant) {
+        self.hosts.take_back(host);
+        self.came_back(host, now);
+    }
+
     /// What was sent to `host` has come back, with or without an answer.
     pub(super) fn came_back(&mut self, host: HostId, now: Instant) {
         self.hosts.unseat(host);

@@ -102,6 +102,9 @@ impl Login {
         conditions: &Conditions,
     ) -> Result<Response, Denied> {
         for logins in 0..=LOGINS_PER_PAGE_MAX {
+            if logins > 0 {
+                client.wait_for_turn(url)?;
+            }
             let sessions = self.state.lock().sessions;
             let response = client.get(url, conditions)?;
             let Some(met) = self.meet(client, stop, url, &response)? else {
@@ -137,6 +140,7 @@ impl Login {
             log::info!(target: LOG, "logged in at {}", met.page);
             if is_page_itself {
                 // A page that shows the form also to whoever is logged in is a page like others.
+                client.wait_for_turn(url)?;
                 return Ok(client.get(url, conditions)?);
             }
         }
@@ -152,6 +156,7 @@ impl Login {
         let Some(page) = to.and_then(|to| crate::url::join(url, to)).filter(|page| self.is_form_page(page)) else {
             return Ok(None);
         };
+        client.wait_for_turn(&page)?;
         let form_page = client.get(&page, &Conditions::default())?;
         Ok(self.find(&page, &form_page, stop)?)
     }
@@ -206,6 +211,7 @@ impl Login {
             )));
         }
         let filled = self.fill(form, met.charset);
+        client.wait_for_turn(&action)?;
         let mut response = match form.method {
             Method::Get => {
                 let mut action = action.clone();
@@ -222,6 +228,7 @@ impl Login {
             // What was typed is sent once: a 307 or 308 asks for it to be sent on.
             let to = response.headers.get("location").filter(|_| matches!(response.status, 301..=303));
             let Some(next) = to.and_then(|to| crate::url::join(&at, to)) else { break };
+            client.wait_for_turn(&next)?;
             response = client.get(&next, &Conditions::default())?;
             at = next;
         }

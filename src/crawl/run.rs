@@ -3,6 +3,7 @@
 mod hosts;
 mod meeting;
 mod sitemaps;
+mod turns;
 
 use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row};
 use super::frontier::{Frontier, Heard, Manners, Next, Skip, Visit};
@@ -83,7 +84,6 @@ pub fn crawl(
     pause: &PauseGate,
 ) -> Result<Ended, CrawlError> {
     let begun = datastore.begin(scope_key, settings.depth_max)?;
-    let client = Client::paused_by(&settings.client, stop, pause);
     let ids = datastore.ids();
     thread::scope(|scope| {
         let visitors = settings.visitors.max(1);
@@ -92,6 +92,8 @@ pub fn crawl(
         // Both hold whatever is in flight, so neither end ever waits to send.
         let (errands, errands_in) = bounded(in_flight_max);
         let (done_out, done) = bounded(in_flight_max);
+        let client =
+            Client::paused_by(&settings.client, stop, pause).with_turns(visitor::turns(done_out.clone(), stop.clone()));
         let action_id = ActionIdScope::current();
         for number in 0..visitors {
             let (client, errands_in, done_out) = (client.clone(), errands_in.clone(), done_out.clone());
@@ -105,7 +107,7 @@ pub fn crawl(
                 })
                 .map_err(CrawlError::Thread)?;
         }
-        drop((errands_in, done_out));
+        drop(done_out);
         let mut run = Run {
             settings,
             counts,
@@ -127,9 +129,12 @@ pub fn crawl(
             batch: Batch::new(Instant::now()),
             in_flight: 0,
             in_flight_max,
+            errands,
+            ready: errands_in,
+            turns_wanted: Vec::new(),
             ingested: 0,
         };
-        let ended = run.begin(begun).and_then(|()| run.walk(&errands, &done)).and_then(|ended| run.end(ended));
+        let ended = run.begin(begun).and_then(|()| run.walk(&done)).and_then(|ended| run.end(ended));
         for line in run.frontier.waits(WAITS_TOLD_MAX) {
             log::info!(target: LOG, "{}: {line}", counts.task);
         }
@@ -162,6 +167,11 @@ struct Run<'a> {
     batch: Batch,
     in_flight: usize,
     in_flight_max: usize,
+    errands: Sender<Errand>,
+    /// Those that no visitor has taken yet.
+    ready: Receiver<Errand>,
+    /// Visitors that wait for one request more, and for the host of which URL.
+    turns_wanted: Vec<(Url, Sender<()>)>,
     /// Documents added or updated by this action.
     ingested: u64,
 }
@@ -259,12 +269,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn walk(&mut self, errands: &Sender<Errand>, done: &Receiver<Done>) -> Result<Ended, CrawlError> {
+    fn walk(&mut self, done: &Receiver<Done>) -> Result<Ended, CrawlError> {
         loop {
             self.stop.check()?;
             let paused = self.pause.while_closed();
             // Paused, it only takes in what was on its way.
-            let idle = if paused.is_some() { Idle::Busy } else { self.dispatch(errands)? };
+            let (turn_at, idle) = match paused {
+                Some(_) => (None, Idle::Busy),
+                None => (self.grant_turns(), self.dispatch()?),
+            };
             let resumed = paused.unwrap_or_else(never);
             let wake_at = match idle {
                 // Only this loop adds work, so that nothing waiting and nothing in flight is final.
@@ -274,7 +287,7 @@ impl Run<'_> {
             };
             let commit_at = (self.batch.settled > 0).then(|| self.batch.since + BATCH_AGE);
             let ends_at = self.pace.ends_at().filter(|ends_at| *ends_at > Instant::now());
-            let wake_at = wake_at.into_iter().chain(commit_at).chain(ends_at).min();
+            let wake_at = wake_at.into_iter().chain(turn_at).chain(commit_at).chain(ends_at).min();
             let wake = wake_at.map_or_else(never, |at| after(at.saturating_duration_since(Instant::now())));
             select! {
                 recv(done) -> done => self.settle(done.expect("visitors outlive the loop"))?,
@@ -300,7 +313,7 @@ impl Run<'_> {
     }
 
     /// Hands out what is due, until the visitors have enough.
-    fn dispatch(&mut self, errands: &Sender<Errand>) -> Result<Idle, CrawlError> {
+    fn dispatch(&mut self) -> Result<Idle, CrawlError> {
         loop {
             // No visit is begun whose document could exceed the limit: none is thrown away.
             let left = usize::try_from(self.pages_left()).unwrap_or(usize::MAX);
@@ -315,16 +328,16 @@ impl Run<'_> {
                 return Ok(Idle::Busy);
             }
             // A sitemap whose host is not due yet keeps no page waiting.
-            let mut sitemap_at = None;
+            let mut sitemap_at = self.sitemaps.wake(now);
             if let Some(url) = self.sitemaps.first() {
                 match self.frontier.take_turn(url, now) {
                     Ok(host) => {
                         let errand = self.sitemaps.fetch(host).expect("it is the first of the queue");
-                        errands.send(errand).expect("visitors outlive the loop");
+                        self.errands.send(errand).expect("visitors outlive the loop");
                         self.in_flight += 1;
                         continue;
                     }
-                    Err(due_at) => sitemap_at = due_at,
+                    Err(due_at) => sitemap_at = sitemap_at.into_iter().chain(due_at).min(),
                 }
             }
             self.refill()?;
@@ -342,7 +355,7 @@ impl Run<'_> {
                 Next::Wait(at) => return Ok(Idle::Until(sitemap_at.map_or(at, |sitemap_at| at.min(sitemap_at)))),
                 Next::Empty => return Ok(sitemap_at.map_or(Idle::Over, Idle::Until)),
             };
-            errands.send(errand).expect("visitors outlive the loop");
+            self.errands.send(errand).expect("visitors outlive the loop");
             self.in_flight += 1;
         }
     }
@@ -356,15 +369,21 @@ impl Run<'_> {
     }
 
     fn settle(&mut self, done: Done) -> Result<(), CrawlError> {
-        self.in_flight -= 1;
+        if !matches!(done, Done::WantsTurn(..)) {
+            self.in_flight -= 1;
+        }
         let (visit, outcome) = match done {
+            Done::WantsTurn(url, grant) => {
+                self.turns_wanted.push((url, grant));
+                return Ok(());
+            }
             Done::Robots(site, answer) => {
                 self.settle_robots(site, answer);
                 return Ok(());
             }
             Done::Sitemap(wanted, host, sitemap) => {
                 self.frontier.came_back(host, Instant::now());
-                return self.settle_sitemap(&wanted, sitemap);
+                return self.settle_sitemap(wanted, sitemap);
             }
             Done::Page(visit, outcome) => (visit, outcome),
         };

@@ -12,6 +12,7 @@ use super::{Settings, robots};
 use crate::client::{self, Client, ClientError, Conditions, Response};
 use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +25,45 @@ pub struct Singles<'a> {
     stop: &'a StopFlag,
     /// By origin; one entry for each that a named page is on.
     rules: HashMap<String, Rules>,
-    /// By host, when the next request may leave.
-    due_at: HashMap<String, Instant>,
+    turns: Arc<Turns>,
+}
+
+/// When the next request may leave for each host. One page at a time is fetched; the lock is for the client, which asks as
+/// well, for what a page needs beyond its first request.
+struct Turns {
+    delay: Duration,
+    stop: StopFlag,
+    hosts: Mutex<HashMap<String, Pace>>,
+}
+
+#[derive(Clone, Copy)]
+struct Pace {
+    due_at: Instant,
+    delay: Duration,
+}
+
+impl Turns {
+    fn pace(&self, host: &str) -> Pace {
+        let first = || Pace { due_at: Instant::now(), delay: self.delay };
+        self.hosts.lock().get(host).copied().unwrap_or_else(first)
+    }
+
+    fn wait(&self, url: &Url) -> Result<(), Stopped> {
+        let host = crate::url::host_key(url);
+        let pace = self.pace(host);
+        self.stop.sleep(pace.due_at.saturating_duration_since(Instant::now()))?;
+        let due_at = Instant::now() + pace.delay;
+        self.hosts.lock().insert(host.to_owned(), Pace { due_at, ..pace });
+        Ok(())
+    }
+
+    /// The host wants so much time between two requests.
+    fn slow_down(&self, host: &str, delay: Duration) {
+        let mut pace = self.pace(host);
+        pace.delay = pace.delay.max(delay);
+        pace.due_at = pace.due_at.max(Instant::now() + pace.delay);
+        self.hosts.lock().insert(host.to_owned(), pace);
+    }
 }
 
 /// A page as it was fetched.
@@ -67,8 +105,13 @@ pub type Admits<'f> = dyn Fn(&Url) -> Result<(), String> + 'f;
 
 impl<'a> Singles<'a> {
     pub fn new(settings: &'a Settings, stop: &'a StopFlag) -> Singles<'a> {
-        let client = Client::new(&settings.client, stop);
-        Singles { settings, client, stop, rules: HashMap::new(), due_at: HashMap::new() }
+        let turns = Turns { delay: settings.page_delay, stop: stop.clone(), hosts: Mutex::default() };
+        let turns = Arc::new(turns);
+        let client = Client::new(&settings.client, stop).with_turns(Arc::new({
+            let turns = Arc::clone(&turns);
+            move |url| turns.wait(url)
+        }));
+        Singles { settings, client, stop, rules: HashMap::new(), turns }
     }
 
     /// Fetches a page, follows its redirects as far as `admits` lets it, and reads it.
@@ -87,7 +130,7 @@ impl<'a> Singles<'a> {
         self.ask_robots(url)?;
         let (mut tries, mut is_cookie_check) = (0, false);
         loop {
-            self.wait_for_turn(url)?;
+            self.turns.wait(url)?;
             let fetched = visitor::fetch(self.settings, &self.client, self.stop, url, &Conditions::default());
             let failure = match fetched {
                 Ok(response) if !is_cookie_check && visitor::is_cookie_check(url, &response) => {
@@ -118,6 +161,11 @@ impl<'a> Singles<'a> {
         let origin = crate::url::origin(url);
         if !self.rules.contains_key(origin) {
             let rules = if self.settings.follow_robots { self.find_rules(origin)? } else { Rules::None };
+            if let Rules::Robots(robots) = &rules
+                && let Some(delay) = robots.crawl_delay()
+            {
+                self.turns.slow_down(crate::url::host_key(url), delay.min(robots::CRAWL_DELAY_MAX));
+            }
             self.rules.insert(origin.to_owned(), rules);
         }
         match self.rules.get(origin) {
@@ -135,7 +183,7 @@ impl<'a> Singles<'a> {
         let (mut hops, mut tries) = (0, 0);
         loop {
             if let Ok(url) = Url::parse(&url) {
-                self.wait_for_turn(&url)?;
+                self.turns.wait(&url)?;
             }
             let answer = visitor::ask_robots(self.settings, &self.client, &url);
             self.stop.check()?;
@@ -154,19 +202,6 @@ impl<'a> Singles<'a> {
                 RobotsAnswer::Failed(failure) => return Ok(Rules::Unreachable(Arc::from(failure.why))),
             }
         }
-    }
-
-    fn wait_for_turn(&mut self, url: &Url) -> Result<(), Stopped> {
-        let crawl_delay = match self.rules.get(crate::url::origin(url)) {
-            Some(Rules::Robots(rules)) => rules.crawl_delay().unwrap_or_default().min(robots::CRAWL_DELAY_MAX),
-            _ => Duration::ZERO,
-        };
-        let host = crate::url::host_key(url);
-        if let Some(due_at) = self.due_at.get(host) {
-            self.stop.sleep(due_at.saturating_duration_since(Instant::now()))?;
-        }
-        self.due_at.insert(host.to_owned(), Instant::now() + self.settings.page_delay.max(crawl_delay));
-        Ok(())
     }
 }
 

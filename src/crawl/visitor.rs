@@ -12,12 +12,14 @@ use super::page::{self, Page};
 use super::robots::{self, Robots};
 use super::sitemap::{self, SITEMAP_BYTES_MAX, Sitemap};
 use super::{Settings, scope};
-use crate::client::{Client, ClientError, Conditions, Response};
+use crate::client::{Client, ClientError, Conditions, Response, Turns};
 use crate::stop::{StopFlag, Stopped};
 use crate::time::Moment;
 use crate::url::Base;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use url::Url;
 
@@ -32,11 +34,12 @@ pub(super) enum Errand {
     Sitemap(Wanted, HostId),
 }
 
-/// A sitemap, how many indexes led to it, and how many redirects.
+/// A sitemap, how many indexes led to it, how many redirects, and how often it could not be had.
 pub(super) struct Wanted {
     pub(super) url: Url,
     pub(super) level: u32,
     pub(super) hops: usize,
+    pub(super) tries: u32,
 }
 
 /// What a visitor brings back.
@@ -44,6 +47,8 @@ pub(super) enum Done {
     Page(Box<Visit>, Outcome),
     Robots(SiteId, RobotsAnswer),
     Sitemap(Wanted, HostId, Result<Sitemap, SitemapFailure>),
+    /// Nothing yet: what it was sent for needs one request more, to the host of this URL. It waits for a word on the channel.
+    WantsTurn(Url, Sender<()>),
 }
 
 /// What came of a request for a robots.txt.
@@ -64,8 +69,8 @@ pub(super) enum SitemapFailure {
     Gone(u16),
     #[error("it is at {0}")]
     Moved(Url),
-    #[error("{0}")]
-    Other(String),
+    #[error("{}", .0.why)]
+    Failed(Failure),
 }
 
 /// What came of a visit.
@@ -104,6 +109,7 @@ pub(super) struct Reading {
 }
 
 /// Why a page could not be had.
+#[derive(Debug)]
 pub(super) struct Failure {
     pub(super) why: String,
     /// It may pass by itself, so that a visit soon after is worth while.
@@ -112,6 +118,9 @@ pub(super) struct Failure {
     pub(super) retry_after: Option<Duration>,
     /// What it says about the whole server, if it does.
     pub(super) trouble: Option<Trouble>,
+    /// Whoever brings it to the loop waits until this is dropped, if the server wants a pause: the errand that it would take
+    /// next may be to the same one, and the loop can take that back.
+    pub(super) heard: Option<Sender<Infallible>>,
 }
 
 /// Why a server may fail to answer other requests, too.
@@ -135,7 +144,7 @@ pub(super) fn visit_all(
     done: &Sender<Done>,
 ) {
     for errand in errands {
-        let answer = match errand {
+        let mut answer = match errand {
             Errand::Page(visit) => {
                 // A page that makes the reader panic ends its own visit and no more.
                 let outcome = catch_unwind(AssertUnwindSafe(|| visit_page(settings, client, stop, ids, &visit)));
@@ -150,15 +159,47 @@ pub(super) fn visit_all(
                 Done::Robots(site, answer.unwrap_or_else(panicked))
             }
             Errand::Sitemap(wanted, host) => {
-                let sitemap = catch_unwind(AssertUnwindSafe(|| ask_sitemap(settings, client, stop, &wanted.url)));
-                let panicked = |_| Err(SitemapFailure::Other("internal error".to_owned()));
+                let sitemap = catch_unwind(AssertUnwindSafe(|| ask_sitemap(client, &wanted.url)));
+                let panicked = |_| Err(SitemapFailure::Failed(Failure::lasting("internal error")));
                 Done::Sitemap(wanted, host, sitemap.unwrap_or_else(panicked))
             }
         };
+        let heard = answer.failure().filter(|failure| failure.wants_pause()).map(|failure| {
+            let (heard, until_heard) = bounded(0);
+            failure.heard = Some(heard);
+            until_heard
+        });
         if done.send(answer).is_err() {
             return;
         }
+        if let Some(until_heard) = heard {
+            let _ = until_heard.recv();
+        }
     }
+}
+
+impl Done {
+    fn failure(&mut self) -> Option<&mut Failure> {
+        match self {
+            Done::Page(_, Outcome::Failed(failure))
+            | Done::Robots(_, RobotsAnswer::Failed(failure))
+            | Done::Sitemap(_, _, Err(SitemapFailure::Failed(failure))) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// Has the loop say when a request may leave beyond the one that an errand is for.
+pub(super) fn turns(done: Sender<Done>, stop: StopFlag) -> Arc<Turns> {
+    Arc::new(move |url| {
+        let (grant, granted) = bounded(1);
+        // There is room: whoever asks has not brought back its errand, and waits.
+        done.send(Done::WantsTurn(url.clone(), grant)).map_err(|_| Stopped)?;
+        select! {
+            recv(granted) -> granted => granted.map_err(|_| Stopped),
+            recv(stop.signal()) -> _ => Err(Stopped),
+        }
+    })
 }
 
 fn visit_page(settings: &Settings, client: &Client, stop: &StopFlag, ids: PageIds, visit: &Visit) -> Outcome {
@@ -224,6 +265,7 @@ pub(super) fn refused(response: &Response) -> Failure {
             // What it says of itself, whatever the status.
             _ => retry_after.map(|_| Trouble::Unavailable),
         },
+        heard: None,
     }
 }
 
@@ -336,34 +378,22 @@ pub(super) fn ask_robots(settings: &Settings, client: &Client, url: &str) -> Rob
     }
 }
 
-/// Asks for a sitemap. It may be larger than any page.
-fn ask_sitemap(settings: &Settings, client: &Client, stop: &StopFlag, url: &Url) -> Result<Sitemap, SitemapFailure> {
-    let client = client.with_body_bytes_max(SITEMAP_BYTES_MAX as u64);
-    let mut tries = 0;
-    loop {
-        let answer = client.get(url, &Conditions::default());
-        if let Some(target) = answer.as_ref().ok().and_then(|response| moved_to(url, response)) {
-            return Err(SitemapFailure::Moved(target));
-        }
-        let why = match answer {
-            Ok(response) if response.truncated => {
-                return Err(SitemapFailure::Other(sitemap::NotASitemap::TooLarge.to_string()));
-            }
-            Ok(response) => match response.status {
-                200..=299 => {
-                    return sitemap::read(&response.body).map_err(|why| SitemapFailure::Other(why.to_string()));
-                }
-                status @ (404 | 410) => return Err(SitemapFailure::Gone(status)),
-                status if !is_transient(status) => return Err(SitemapFailure::Other(format!("HTTP status {status}"))),
-                status => format!("HTTP status {status}"),
-            },
-            Err(ClientError::Stopped) => return Err(SitemapFailure::Stopped),
-            Err(error) if !error.is_transient() => return Err(SitemapFailure::Other(error.to_string())),
-            Err(error) => error.to_string(),
-        };
-        if !waits_for_another_try(settings, stop, &mut tries) {
-            return Err(if stop.is_set() { SitemapFailure::Stopped } else { SitemapFailure::Other(why) });
-        }
+/// Asks once for a sitemap. It may be larger than any page.
+fn ask_sitemap(client: &Client, url: &Url) -> Result<Sitemap, SitemapFailure> {
+    let lasting = |why: &dyn std::fmt::Display| SitemapFailure::Failed(Failure::lasting(&why.to_string()));
+    let response = match client.with_body_bytes_max(SITEMAP_BYTES_MAX as u64).get(url, &Conditions::default()) {
+        Ok(response) => response,
+        Err(ClientError::Stopped) => return Err(SitemapFailure::Stopped),
+        Err(error) => return Err(SitemapFailure::Failed(Failure::from(&error))),
+    };
+    if let Some(target) = moved_to(url, &response) {
+        return Err(SitemapFailure::Moved(target));
+    }
+    match response.status {
+        200..=299 if response.truncated => Err(lasting(&sitemap::NotASitemap::TooLarge)),
+        200..=299 => sitemap::read(&response.body).map_err(|why| lasting(&why)),
+        status @ (404 | 410) => Err(SitemapFailure::Gone(status)),
+        _ => Err(SitemapFailure::Failed(refused(&response))),
     }
 }
 
@@ -371,12 +401,6 @@ fn ask_sitemap(settings: &Settings, client: &Client, stop: &StopFlag, url: &Url)
 fn moved_to(url: &Url, response: &Response) -> Option<Url> {
     let location = response.headers.get("location").filter(|_| (300..400).contains(&response.status))?;
     crate::url::join(url, location)
-}
-
-/// Pauses before another try. `false` if there is none to come.
-fn waits_for_another_try(settings: &Settings, stop: &StopFlag, tries: &mut u32) -> bool {
-    *tries += 1;
-    *tries <= settings.retries_max && stop.sleep(settings.retry_delay * 2_u32.pow((*tries).min(6) - 1)).is_ok()
 }
 
 fn is_transient(status: u16) -> bool {
@@ -397,7 +421,12 @@ pub(super) fn retry_after(text: &str) -> Option<Duration> {
 
 impl Failure {
     fn lasting(why: &str) -> Failure {
-        Failure { why: why.to_owned(), transient: false, retry_after: None, trouble: None }
+        Failure { why: why.to_owned(), transient: false, retry_after: None, trouble: None, heard: None }
+    }
+
+    /// The server asks to be left alone.
+    fn wants_pause(&self) -> bool {
+        self.retry_after.is_some() || self.trouble == Some(Trouble::TooMany)
     }
 }
 
@@ -405,6 +434,6 @@ impl From<&ClientError> for Failure {
     fn from(error: &ClientError) -> Failure {
         let transient = error.is_transient();
         let trouble = transient.then_some(Trouble::Unreachable);
-        Failure { why: error.to_string(), transient, retry_after: None, trouble }
+        Failure { why: error.to_string(), transient, retry_after: None, trouble, heard: None }
     }
 }

@@ -99,10 +99,21 @@ impl Hosts {
 
     /// A request to `host` leaves now.
     pub(super) fn seat(&mut self, host: HostId, now: Instant) {
+        self.go_on(host, now);
+        self.get_mut(host).seats_taken += 1;
+    }
+
+    /// A further request of what has a seat already leaves for `host` now.
+    pub(super) fn go_on(&mut self, host: HostId, now: Instant) {
         let host = self.get_mut(host);
         host.due_at = now + host.delay;
-        host.seats_taken += 1;
         host.requests += 1;
+    }
+
+    /// The request that was to leave for `host` has not left.
+    pub(super) fn take_back(&mut self, host: HostId) {
+        let host = self.get_mut(host);
+        host.requests = host.requests.saturating_sub(1);
     }
 
     /// One has come back.

@@ -131,6 +131,13 @@ impl Frontier {
         true
     }
 
+    /// The question for the robots.txt of `site` has not left.
+    pub(in crate::crawl) fn robots_not_asked(&mut self, site: SiteId, now: Instant) {
+        self.take_back(self.asked_host(site), now);
+        self.sites[site.0].asked = Asked::Not(self.question(site));
+        self.schedule(site);
+    }
+
     fn question(&self, site: SiteId) -> Question {
         match &self.sites[site.0].asked {
             Asked::Not(question) | Asked::InFlight(_, question) => question.clone(),

@@ -38,6 +38,8 @@ impl Run<'_> {
             }
         };
         if let Some(delay) = self.frontier.know_robots(site, rules, now) {
+            // Nothing lies ready any more: what waits there for a visitor could leave together with what is decided later.
+            self.in_flight_max = self.settings.visitors.max(1);
             let (host, delay) = (self.frontier.host_name(self.frontier.host(site)), delay.as_secs_f64());
             self.warn(&format!("{host} wants {delay} s between two requests (Crawl-delay in robots.txt)"));
         }
@@ -57,6 +59,9 @@ impl Run<'_> {
             },
         };
         let consequence = self.frontier.hear(site, &heard, Instant::now());
+        if matches!(consequence, Consequence::Spared(_)) {
+            self.recall();
+        }
         let (task, origin, why) = (&self.counts.task, self.frontier.origin(site), &failure.why);
         match consequence {
             Consequence::None => {}

@@ -9,8 +9,9 @@ use super::super::visitor::{Errand, SitemapFailure, Wanted};
 use super::super::{Entries, Sitemaps};
 use super::meeting::Way;
 use super::{CrawlError, LOG, Run};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 use url::Url;
 
 /// Sitemaps of one run; an index of indexes could name far more.
@@ -20,6 +21,9 @@ const SITEMAPS_MAX: usize = 10_000;
 #[derive(Default)]
 pub(super) struct SitemapQueue {
     waiting: VecDeque<Wanted>,
+    /// Those that could not be had, by when they are asked for again and then in turn.
+    later: BTreeMap<(Instant, usize), Wanted>,
+    turn: usize,
     known: HashSet<Url>,
     /// One at a time: each may have fifty megabytes.
     is_fetching: bool,
@@ -28,7 +32,7 @@ pub(super) struct SitemapQueue {
 impl SitemapQueue {
     pub(super) fn push(&mut self, url: Url, level: u32) {
         if self.known.len() < SITEMAPS_MAX && self.known.insert(url.clone()) {
-            self.waiting.push_back(Wanted { url, level, hops: 0 });
+            self.waiting.push_back(Wanted { url, level, hops: 0, tries: 0 });
         }
     }
 
@@ -37,12 +41,32 @@ impl SitemapQueue {
         if from.hops >= REDIRECTS_MAX {
             return false;
         }
-        self.waiting.push_front(Wanted { url, level: from.level, hops: from.hops + 1 });
+        self.waiting.push_front(Wanted { url, level: from.level, hops: from.hops + 1, tries: 0 });
         true
     }
 
+    /// It could not be had, and is asked for again at that time. The others do not wait for it.
+    fn push_again(&mut self, wanted: Wanted, at: Instant) {
+        self.turn += 1;
+        self.later.insert((at, self.turn), Wanted { tries: wanted.tries + 1, ..wanted });
+    }
+
+    /// It was not asked for after all, and is next.
+    pub(super) fn put_back(&mut self, wanted: Wanted) {
+        self.is_fetching = false;
+        self.waiting.push_front(wanted);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.later.is_empty()
+    }
+
+    /// Has those wait for a turn whose time has come; when the next one's time comes.
+    pub(super) fn wake(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(next) = self.later.first_entry().filter(|next| next.key().0 <= now) {
+            self.waiting.push_back(next.remove());
+        }
+        self.later.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// The one to be fetched next, if none is being fetched.
@@ -74,7 +98,7 @@ impl Run<'_> {
 
     pub(super) fn settle_sitemap(
         &mut self,
-        wanted: &Wanted,
+        wanted: Wanted,
         sitemap: Result<Sitemap, SitemapFailure>,
     ) -> Result<(), CrawlError> {
         self.sitemaps.is_fetching = false;
@@ -96,7 +120,7 @@ impl Run<'_> {
             }
             Err(SitemapFailure::Stopped) => Ok(()),
             Err(SitemapFailure::Moved(target)) => {
-                if self.sitemaps.push_moved(wanted, target) {
+                if self.sitemaps.push_moved(&wanted, target) {
                     return Ok(());
                 }
                 self.miss_sitemap(url, "too many redirects one after the other")
@@ -106,7 +130,20 @@ impl Run<'_> {
                 log::warn!(target: LOG, "{}: there is no sitemap {url}: HTTP status {status}", self.counts.task);
                 Ok(())
             }
-            Err(failure) => self.miss_sitemap(url, &failure.to_string()),
+            Err(SitemapFailure::Failed(failure)) => {
+                let now = Instant::now();
+                if self.frontier.has_room_for(crate::url::origin(url)) {
+                    let site = self.frontier.site(crate::url::origin(url), now);
+                    self.hear_failure(site, &failure);
+                }
+                if failure.transient && wanted.tries < self.settings.retries_max {
+                    let pause = self.settings.retry_delay * 2_u32.pow(wanted.tries.min(10));
+                    self.sitemaps.push_again(wanted, now + pause.max(failure.retry_after.unwrap_or_default()));
+                    return Ok(());
+                }
+                self.miss_sitemap(url, &failure.why)
+            }
+            Err(failure @ SitemapFailure::Gone(_)) => self.miss_sitemap(url, &failure.to_string()),
         }
     }
 
