@@ -15,8 +15,9 @@ pub use base::{Base, Joined};
 use crate::action::without_password;
 use ::url::{ParseError, Position};
 
-/// Longest URL that is looked at, in bytes, given or canonical. Longer ones are traps far more often than pages.
-pub const URL_BYTES_MAX: usize = 2048;
+/// Longest URL that is looked at, in bytes, given or canonical: what servers take. Apache refuses a request line of more than
+/// 8,190 bytes (LimitRequestLine), nginx one of more than 8 KiB (large_client_header_buffers).
+pub const URL_BYTES_MAX: usize = 8192;
 
 /// Why a text that a person gave cannot be a start URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -25,6 +25,18 @@ fn paths_that_go_in_circles_are_left() {
 }
 
 #[test]
+fn urls_are_as_long_as_the_task_lets_them_be() {
+    let long = format!("/{}", "x".repeat(3000));
+    let site = Site::new()
+        .page("/", &format!("<a href={long}>long</a><a href={long}{long}{long}>too long</a>"))
+        .page(&long, "");
+    let action = Connector::with(docs(&site)).run("docs");
+    assert_eq!(action.count("seen"), 1, "2,048 bytes, if nobody says otherwise");
+    let action = Connector::with(docs(&site).set("MaxUrlLength", "4000")).run("docs");
+    assert_eq!((action.count("added"), action.count("seen"), site.hits(&long)), (2, 2, 1));
+}
+
+#[test]
 fn pages_of_one_pattern_are_limited_and_those_that_are_known_stay() {
     let months = |first: usize, end: usize| {
         (first..end).fold(String::new(), |html, month| html + &format!("<a href='/cal?month={month}'>{month}</a>"))

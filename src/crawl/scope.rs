@@ -29,6 +29,8 @@ const KEPT_PATTERN_BYTES_MAX: usize = 1024;
 pub struct Settings {
     pub starts: Vec<Url>,
     pub stay_on_site: bool,
+    /// `MaxUrlLength`, in bytes.
+    pub url_bytes_max: usize,
     /// `MaxPathRepeats`: how often a part of a path may stand in a row; 0 is no limit.
     pub path_repeats_max: usize,
     /// `SpiderUrlMustHaveRegex`: only what matches is visited.
@@ -46,6 +48,7 @@ impl Default for Settings {
         Settings {
             starts: Vec::new(),
             stay_on_site: true,
+            url_bytes_max: trap::URL_BYTES_DEFAULT,
             path_repeats_max: trap::REPEATS_DEFAULT,
             spider_must: None,
             spider_cant: None,
@@ -69,6 +72,8 @@ pub struct BadRegex {
 pub enum OutOfScope {
     #[error("on another site than every start")]
     OtherSite,
+    #[error("longer than MaxUrlLength")]
+    TooLong,
     #[error("its path goes in circles (MaxPathRepeats)")]
     Circular,
     #[error("its path has more than {} segments", trap::SEGMENTS_MAX)]
@@ -84,6 +89,7 @@ pub enum OutOfScope {
 pub struct Scope {
     starts: Vec<Url>,
     stay_on_site: bool,
+    url_bytes_max: usize,
     path_repeats_max: usize,
     spider_must: Option<Filter>,
     spider_cant: Option<Filter>,
@@ -100,6 +106,7 @@ impl Scope {
             ingest_cant: Filter::new("UrlCantHaveRegex", settings.ingest_cant)?,
             starts: settings.starts,
             stay_on_site: settings.stay_on_site,
+            url_bytes_max: settings.url_bytes_max,
             path_repeats_max: settings.path_repeats_max,
         })
     }
@@ -118,6 +125,9 @@ impl Scope {
     /// The same of a URL, and its path, on a site that is visited. Asked for every link, so that the cheap questions come
     /// first.
     pub fn visits_path(&self, url: &str, path: &str) -> Result<(), OutOfScope> {
+        if url.len() > self.url_bytes_max {
+            return Err(OutOfScope::TooLong);
+        }
         if trap::is_circular(path, self.path_repeats_max) {
             return Err(OutOfScope::Circular);
         }

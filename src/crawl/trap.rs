@@ -8,6 +8,8 @@ use url::{Position, Url};
 
 /// Segments of a path at most; no site has use for more.
 pub const SEGMENTS_MAX: usize = 64;
+/// Bytes of a URL if nobody says otherwise: longer ones are traps far more often than pages, and no sitemap may list them.
+pub const URL_BYTES_DEFAULT: usize = 2048;
 /// How often a part of a path may stand in a row if nobody says otherwise.
 pub const REPEATS_DEFAULT: usize = 3;
 /// Patterns that are counted; pages of further ones are not.

@@ -118,6 +118,11 @@ pub const PARAMETERS: &[TaskParameter] = &[
     of_reference("Depth", "-1", "links followed from a start page at most; -1 is no limit, 0 only the start pages"),
     of_reference("StayOnSite", "TRUE", "stay on the hosts of the start pages; www. and the scheme do not matter"),
     ours(
+        "MaxUrlLength",
+        "2048",
+        "bytes of a URL, 64 to 8192; longer ones are traps far more often than pages and not visited",
+    ),
+    ours(
         "MaxPathRepeats",
         "3",
         "how often a part of a path may stand in a row, as b/ in /a/b/b/; URLs with more are traps and not visited. 0 is no limit",
@@ -560,6 +565,9 @@ fn task(settings: &Settings, name: String, sources: &Sources, entries: Entries) 
     let scope_settings = scope::Settings {
         starts,
         stay_on_site,
+        url_bytes_max: layers
+            .number("MaxUrlLength", 64..=crate::url::URL_BYTES_MAX)?
+            .unwrap_or(trap::URL_BYTES_DEFAULT),
         path_repeats_max: layers.number("MaxPathRepeats", 0..=1000)?.unwrap_or(trap::REPEATS_DEFAULT),
         spider_must: layers.text("SpiderUrlMustHaveRegex"),
         spider_cant: layers.text("SpiderUrlCantHaveRegex"),
