@@ -49,7 +49,7 @@ pub mod trap;
 mod visitor;
 
 pub use self::admission::{Admission, LinkGuard};
-pub use self::datastore::{Before, Datastore, DatastoreError, Known, Part, Reader};
+pub use self::datastore::{Before, Datastore, DatastoreError, Known, Part, Reached, Reader};
 pub use self::date::Mask;
 pub use self::datefilter::{Bound, DateFilter};
 pub use self::login::Login;

@@ -111,6 +111,19 @@ fn documents_are_collected_as_files_with_stubs_beside_them() {
 }
 
 #[test]
+fn a_collected_document_tells_what_led_to_it() {
+    let site = site();
+    let connector = Connector::with(docs(&site));
+    connector.run("docs");
+    collect(&connector, &format!("{}&Destination=collected", identifiers(&site, &["/a.html"])));
+    let found = files(&connector.folder().join("collected"));
+    let stub = found.iter().find(|path| path.extension().is_some_and(|end| end == "idx")).expect("there is a stub");
+    let stub = fs::read_to_string(stub).expect("it is text");
+    let referrer = format!("#DREFIELD REFERRER=\"{}\"\n", site.url("/"));
+    assert!(stub.contains(&referrer) && stub.contains("#DREFIELD DEPTH=\"1\"\n"), "{stub}");
+}
+
+#[test]
 fn a_document_that_cannot_be_had_fails_alone_and_says_why() {
     let site = site().status("/b.html", 404).page("/hidden", "").file(
         "/robots.txt",

@@ -15,7 +15,7 @@ mod schema;
 mod tests;
 
 pub use named::Before;
-pub use reader::{Known, Part, Reader};
+pub use reader::{Known, Part, Reached, Reader};
 
 use super::known;
 use crate::client::Conditions;

@@ -18,7 +18,7 @@ use super::task::{PlanError, Sources};
 use super::{FetchError, Performance, Settings};
 use crate::action::{BadParam, DocumentResult, Params, TaskCounts};
 use crate::config::csv;
-use crate::crawl::{Reader, Single, SingleError, Singles, Verdict};
+use crate::crawl::{Reached, Reader, Single, SingleError, Singles, Verdict};
 use crate::ingest::{Change, Document};
 use crate::log;
 use crate::time::Moment;
@@ -211,8 +211,8 @@ impl<'a> Work<'a> {
                 }
             };
             // A page that no run has met is taken for a start.
-            let depth = known.as_ref().map_or(Ok(None), |known| known.page(named.url.as_str()));
-            let depth = depth.map_err(|error| failed(&error))?.map_or(0, |page| page.depth);
+            let reached = known.as_ref().map_or(Ok(None), |known| known.reached(named.url.as_str()));
+            let reached = reached.map_err(|error| failed(&error))?.unwrap_or_default();
             if self.collect.is_ingested(named) && !single.ingests {
                 self.fail(named, &counts, NOT_INGESTED.to_owned());
             } else if self.collect.is_ingested(named) {
@@ -220,13 +220,13 @@ impl<'a> Work<'a> {
                     Some(outlet) => outlet,
                     none => none.insert(Outlet::open(self.settings, task, stop).map_err(|error| failed(&error))?),
                 };
-                let document = documents.ingested(delivery(named.url.as_str(), depth, single));
+                let document = documents.ingested(delivery(named.url.as_str(), reached, single));
                 outlet.push(Change::Add(self.dressed(named, document)), named);
                 if outlet.is_full() {
                     self.conclude(outlet, &counts).map_err(|error| failed(&error))?;
                 }
             } else {
-                let ready = self.ready(named, &documents, depth, single);
+                let ready = self.ready(named, &documents, reached, single);
                 self.put(named, &counts, &ready);
             }
         }
@@ -245,14 +245,14 @@ impl<'a> Work<'a> {
         document
     }
 
-    fn ready(&self, named: &Named, documents: &Documents<'_>, depth: u32, mut single: Single) -> Ready {
+    fn ready(&self, named: &Named, documents: &Documents<'_>, reached: Reached, mut single: Single) -> Ready {
         let name = match &named.file_name {
             Some(name) => copy::plain_name(name),
             None => copy::unique_name(&named.url, &single.page.media_type, Moment::now()),
         };
         // On disk it is as it was sent; the stub has no file.
         let body = std::mem::take(&mut single.body);
-        let delivery = delivery(named.url.as_str(), depth, single);
+        let delivery = delivery(named.url.as_str(), reached, single);
         Ready { name, body, document: self.dressed(named, documents.document(delivery)) }
     }
 

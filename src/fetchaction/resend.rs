@@ -8,7 +8,9 @@ use super::task::{self, PlanError, Sources};
 use super::{Performance, Settings};
 use crate::action::{BadParam, DocumentResult, Params, Problem, TaskCounts};
 use crate::crawl::datastore::PageId;
-use crate::crawl::{self, Before, Datastore, DatastoreError, Delivery, Reader, Single, SingleError, Singles, Verdict};
+use crate::crawl::{
+    self, Before, Datastore, DatastoreError, Delivery, Reached, Reader, Single, SingleError, Singles, Verdict,
+};
 use crate::log;
 use std::sync::atomic::Ordering::Relaxed;
 use url::Url;
@@ -125,17 +127,18 @@ fn send<'a>(
     let id = datastore.ids().of(url);
     let before = datastore.before(id)?.unwrap_or_default();
     datastore.set_sent(id, url, single.page.hash)?;
-    let Before { delivered, depth, referrer } = before;
-    let delivery = Box::new(Delivery { referrer, ..delivery(url, depth, single) });
+    let Before { delivered, reached } = before;
+    let delivery = Box::new(delivery(url, reached, single));
     let change = if delivered { crawl::Change::Update(delivery) } else { crawl::Change::Add(delivery) };
     Ok((Sent { named, id, delivered_before: delivered }, documents.change(change)))
 }
 
 /// A page as what a crawl delivers.
-pub(super) fn delivery(url: &str, depth: u32, single: Single) -> Delivery {
+pub(super) fn delivery(url: &str, reached: Reached, single: Single) -> Delivery {
     let Single { page, body, markup, modified, .. } = single;
     let file = if page.kind == crawl::page::Kind::Other { Some(body) } else { markup };
-    Delivery { url: url.to_owned(), page, file, depth, referrer: None, modified }
+    let Reached { depth, referrer } = reached;
+    Delivery { url: url.to_owned(), page, file, depth, referrer, modified }
 }
 
 fn count(counts: &TaskCounts, sent: &Sent<'_>, verdict: &Verdict) {

@@ -1,15 +1,13 @@
 //! Changes outside of a run: documents of single pages that were sent again, and forgetting everything.
 
-use super::{Datastore, DatastoreError, PageId};
+use super::{Datastore, DatastoreError, PageId, Reached};
 use rusqlite::{OptionalExtension as _, params};
 
 /// What was known of a page that is sent by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Before {
     pub delivered: bool,
-    pub depth: u32,
-    /// The URL of the page that led to it.
-    pub referrer: Option<String>,
+    pub reached: Reached,
 }
 
 impl Datastore {
@@ -20,7 +18,7 @@ impl Datastore {
         let Some((delivered, depth)) = before else {
             return Ok(None);
         };
-        Ok(Some(Before { delivered, depth, referrer: self.referrer(id)? }))
+        Ok(Some(Before { delivered, reached: Reached { depth, referrer: self.referrer(id)? } }))
     }
 
     /// Notes that the index holds the document with this hash, and leaves the page's place in the runs as it is.
@@ -72,7 +70,10 @@ mod tests {
     #[test]
     fn a_page_that_was_sent_again_is_read_anew_by_the_next_run_and_keeps_its_place() -> Tested {
         let (mut datastore, id) = with_page("http://h/a")?;
-        assert_eq!(datastore.before(id)?, Some(Before { delivered: true, depth: 3, referrer: None }));
+        assert_eq!(
+            datastore.before(id)?,
+            Some(Before { delivered: true, reached: Reached { depth: 3, referrer: None } })
+        );
         datastore.set_sent(id, "http://h/a", [2; 16])?;
         assert_eq!(datastore.row(id)?.hash, Some([2; 16]));
         assert_eq!(datastore.begin(7, None)?, Begun::New);

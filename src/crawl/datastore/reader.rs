@@ -25,6 +25,14 @@ pub struct Known {
     pub depth: u32,
 }
 
+/// How a page was reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    pub depth: u32,
+    /// The URL of the page that led to it.
+    pub referrer: Option<String>,
+}
+
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
@@ -62,6 +70,15 @@ impl Reader {
     pub fn page(&self, url: &str) -> Result<Option<Known>, DatastoreError> {
         let mut statement = self.db.prepare_cached("SELECT url, delivered, depth FROM page WHERE id = ?1")?;
         Ok(statement.query_row([self.ids.of(url).0], known).optional()?)
+    }
+
+    /// How the page at `url`, which is canonical, was reached when it was last met.
+    pub fn reached(&self, url: &str) -> Result<Option<Reached>, DatastoreError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT page.depth, led.url FROM page LEFT JOIN page AS led ON led.id = page.referrer WHERE page.id = ?1",
+        )?;
+        let reached = |row: &rusqlite::Row<'_>| Ok(Reached { depth: row.get(0)?, referrer: row.get(1)? });
+        Ok(statement.query_row([self.ids.of(url).0], reached).optional()?)
     }
 
     /// The sites (origins) that have documents or, with `others`, any pages, in alphabetical order.
