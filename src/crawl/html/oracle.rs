@@ -32,6 +32,7 @@ impl Found {
 struct Walk {
     found: Found,
     has_title: bool,
+    has_refresh: bool,
     text: Folder,
     hidden: usize,
     lines_kept_by: usize,
@@ -74,6 +75,13 @@ impl Walk {
                 if is_other_form || ["next", "prev", "previous", "canonical"].iter().any(|lead| rel.contains(lead)) {
                     self.link(value("href"));
                 }
+            }
+            "meta" if is_html && !self.has_refresh => {
+                let is_refresh = value("http-equiv").is_some_and(|is| is.trim().eq_ignore_ascii_case("refresh"));
+                let refresh =
+                    value("content").filter(|_| is_refresh).and_then(|content| super::meta::refresh(&content));
+                self.has_refresh = refresh.is_some();
+                self.link(refresh.map(|refresh| refresh.href));
             }
             "base" if is_html && self.found.base.is_none() => {
                 self.found.base = value("href").map(|href| href.trim().to_owned());

@@ -85,7 +85,10 @@ impl Folder {
                     continue;
                 }
                 match kind {
-                    Some(Kind::Blank) if at > start && kind_at(at + 1) == Some(Kind::Word) => at += 2,
+                    // No tab or form feed, which would be copied as they are.
+                    Some(Kind::Blank) if at > start && bytes[at] == b' ' && kind_at(at + 1) == Some(Kind::Word) => {
+                        at += 2;
+                    }
                     Some(Kind::Reference) if !stops_at_reference => at += 1,
                     // Latin-1 punctuation and signs share their first byte with the two that are treated below.
                     Some(Kind::Latin) if !matches!(bytes.get(at + 1), Some(0xA0 | 0xAD)) => at += 2,
@@ -222,6 +225,7 @@ mod tests {
             ("", ""),
             (" \n\t ", ""),
             ("  a  b\r\n c ", "a b c"),
+            ("a\tb\x0cc&gt;\td", "a b c> d"),
             ("a&nbsp;b\u{A0}c&#160;d", "a b c d"),
             ("a&#32;&#10;b", "a b"),
             ("co\u{AD}op&shy;erate", "cooperate"),
@@ -240,9 +244,10 @@ mod tests {
     /// The look at eight bytes at once against the look at each, at every offset.
     #[test]
     fn chunks_and_single_bytes_fold_alike() {
-        for special in
-            ["", " ", "  ", " !", "! ", "\n", " \n", "&amp;", " &amp; ", "\u{A0}", "\u{AD}", " \u{AB}", "\0", "\x7F"]
-        {
+        for special in [
+            "", " ", "  ", " !", "! ", "\t", "\x0c", "\n", " \n", "&amp;", " &amp; ", "\u{A0}", "\u{AD}", " \u{AB}",
+            "\0", "\x7F",
+        ] {
             for lead in 0..20 {
                 let source = format!("{}{special}{}", "x".repeat(lead), "y z".repeat(5));
                 let mut bytewise = Folder::default();
