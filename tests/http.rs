@@ -238,6 +238,54 @@ fn a_form_that_leads_elsewhere_is_not_told_the_password() {
 }
 
 #[test]
+fn sites_have_addresses_of_ipv6() {
+    // A machine without IPv6 has nothing to test.
+    let Some(site) = Site::of_ipv6() else { return };
+    let site = site.page("/", "<a href=/a>a</a>").page("/b", "").redirect("/a", "/b");
+    let rules = "user-agent: *\ndisallow: /c\n";
+    let site = site.file("/robots.txt", "text/plain", rules);
+    site.set("/b", &format!("<a href='http://[0:0:0:0:0:0:0:1]:{}/d'>d</a><a href=/c>c</a>", port(&site)));
+    let site = site.page("/d", "");
+    let task = || FetchTask::named("docs").set("Url", site.url("/")).set("MaxRetries", "0");
+    let mut connector = Connector::with(task());
+    let action = connector.run("docs");
+    assert_eq!((action.count("added"), action.count("errors")), (3, 0), "{action:?}");
+    assert_eq!(connector.new_changes("docs"), ["add /", "add /b", "add /d"]);
+    assert_eq!((site.hits("/robots.txt"), site.hits("/c")), (1, 0));
+    assert_eq!(sent(&site, "/d", "Host"), [format!("[::1]:{}", port(&site))]);
+    let refused = Connector::with(task().set("AllowPrivateAddresses", "FALSE"));
+    let token = refused.synchronize("docs");
+    assert_eq!(refused.wait_until_done(&token), Status::Error);
+    assert_eq!(site.hits("/"), 1);
+}
+
+fn port(site: &Site) -> String {
+    site.host().rsplit_once(':').map(|(_, port)| port.to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn host_names_are_international() {
+    // Written in any form, it is one site, which a proxy is asked for by its name in ASCII.
+    let ascii = "http://xn--bcher-kva.example";
+    let links = "<a href='http://B\u{fc}cher.example/a'>a</a><a href='http://b%C3%BCcher.example/b'>b</a>\
+                 <a href='http://xn--bcher-kva.example/a'>a</a><a href='http://bu\u{308}cher.example/c'>c</a>\
+                 <a href='http://buecher.example/d'>another</a>";
+    let mut proxy = Site::new().page(&format!("{ascii}/"), links);
+    for page in ["a", "b", "c"] {
+        proxy = proxy.page(&format!("{ascii}/{page}"), page);
+    }
+    let task = FetchTask::named("docs").set("Url", "http://b\u{fc}cher.example/").set("FollowRobotProtocol", "FALSE");
+    let task = task.set("ProxyHost", "127.0.0.1").set("ProxyPort", port(&proxy));
+    let mut connector = Connector::with(task);
+    let action = connector.run("docs");
+    assert_eq!((action.count("added"), action.count("errors")), (4, 0), "{action:?}");
+    assert_eq!(sent(&proxy, &format!("{ascii}/a"), "Host"), ["xn--bcher-kva.example"]);
+    let mut changes = connector.new_changes("docs");
+    changes.sort();
+    assert_eq!(changes, ["add /", "add /a", "add /b", "add /c"]);
+}
+
+#[test]
 fn pages_are_had_through_a_proxy_that_the_file_names_and_no_action_may() {
     // A proxy is asked for whole URLs.
     let proxy = Site::new().page("http://nowhere.invalid/", "<title>Behind</title>");

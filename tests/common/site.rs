@@ -7,7 +7,7 @@ mod folder;
 mod serve;
 
 use std::collections::{HashMap, HashSet};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -104,9 +104,18 @@ impl Site {
         Site::bind(0).expect("a free port on loopback can be bound")
     }
 
+    /// As [`Site::new`], at the loopback address of IPv6. `None` on a machine without.
+    pub fn of_ipv6() -> Option<Site> {
+        Site::at(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).ok()
+    }
+
     /// As [`Site::new`], on a port of the caller's choice; 0 is a free one.
     pub fn bind(port: u16) -> std::io::Result<Site> {
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        Site::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
+    fn at(address: SocketAddr) -> std::io::Result<Site> {
+        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let acceptor = thread::Builder::new().name("site".into()).spawn({
