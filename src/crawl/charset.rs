@@ -2,7 +2,8 @@
 //!
 //! The order is that of browsers: a byte order mark, the Content-Type header, what the document says of itself in its
 //! first 1024 bytes. Where nothing is said, valid UTF-8 is UTF-8 (browsers do not go so far on the web, so that authors
-//! declare it; a reader loses nothing), and only then is the encoding guessed.
+//! declare it; a reader loses nothing). Then a later declaration is believed, for which browsers begin anew, and only then is
+//! the encoding guessed.
 
 use chardetng::EncodingDetector;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
@@ -19,6 +20,8 @@ pub struct Decoded<'a> {
 
 /// How much of a document is searched for a declaration (HTML standard 13.2.3.2).
 const PRESCAN_BYTES: usize = 1024;
+/// How much is searched if nothing is found there and the rest does not look like UTF-8.
+const LATE_BYTES: usize = 256 * 1024;
 /// How much is looked at to guess: guessing is as slow as reading the page.
 const GUESS_BYTES_MAX: usize = 16 * 1024;
 
@@ -31,9 +34,15 @@ pub fn decode<'a>(body: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     if let Some(encoding) = declared {
         return decode_as(encoding, body);
     }
-    match std::str::from_utf8(body) {
-        Ok(text) => Decoded { text: Cow::Borrowed(text), charset: UTF_8.name() },
-        Err(error) => decode_as(guess(body, error.valid_up_to()), body),
+    let utf8 = match std::str::from_utf8(body) {
+        Ok(text) if !text.is_ascii() => return Decoded { text: Cow::Borrowed(text), charset: UTF_8.name() },
+        utf8 => utf8,
+    };
+    let late = || of_meta(&body[..body.len().min(LATE_BYTES)]).map(as_read);
+    match (Kind::of(content_type).filter(|kind| *kind == Kind::Html).and_then(|_| late()), utf8) {
+        (Some(encoding), _) => decode_as(encoding, body),
+        (None, Ok(text)) => Decoded { text: Cow::Borrowed(text), charset: UTF_8.name() },
+        (None, Err(error)) => decode_as(guess(body, error.valid_up_to()), body),
     }
 }
 
@@ -70,13 +79,28 @@ fn charset_parameter(text: &str) -> Option<&str> {
     }
 }
 
-/// What a document declares in its first bytes. Plain text declares nothing.
-fn of_document(body: &[u8], content_type: Option<&str>) -> Option<&'static Encoding> {
-    let media_type = content_type.and_then(|value| value.split(';').next()).map_or("", str::trim).to_ascii_lowercase();
-    let is_xml = media_type.ends_with("+xml") || media_type.ends_with("/xml");
-    if !(is_xml || media_type.is_empty() || media_type == "text/html") {
-        return None;
+/// A document that can declare its encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Html,
+    Xml,
+}
+
+impl Kind {
+    /// Plain text declares nothing.
+    fn of(content_type: Option<&str>) -> Option<Kind> {
+        let media_type = content_type.and_then(|value| value.split(';').next()).map_or("", str::trim);
+        match media_type.to_ascii_lowercase().as_str() {
+            "" | "text/html" => Some(Kind::Html),
+            xml if xml.ends_with("+xml") || xml.ends_with("/xml") => Some(Kind::Xml),
+            _ => None,
+        }
     }
+}
+
+/// What a document declares in its first bytes.
+fn of_document(body: &[u8], content_type: Option<&str>) -> Option<&'static Encoding> {
+    let kind = Kind::of(content_type)?;
     let head = &body[..body.len().min(PRESCAN_BYTES)];
     if head.starts_with(b"<\0?\0x\0") {
         return Some(UTF_16LE);
@@ -84,12 +108,19 @@ fn of_document(body: &[u8], content_type: Option<&str>) -> Option<&'static Encod
     if head.starts_with(b"\0<\0?\0x") {
         return Some(UTF_16BE);
     }
-    let found = if is_xml { of_xml(head).or_else(|| of_meta(head)) } else { of_meta(head).or_else(|| of_xml(head)) };
-    // A document whose declaration could be read byte by byte is not in UTF-16.
-    match found {
-        Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => Some(UTF_8),
-        Some(encoding) if encoding == X_USER_DEFINED => Some(WINDOWS_1252),
-        found => found,
+    let found = match kind {
+        Kind::Xml => of_xml(head).or_else(|| of_meta(head)),
+        Kind::Html => of_meta(head).or_else(|| of_xml(head)),
+    };
+    found.map(as_read)
+}
+
+/// What a declaration means that could be read byte by byte: not UTF-16.
+fn as_read(declared: &'static Encoding) -> &'static Encoding {
+    match declared {
+        encoding if encoding == UTF_16LE || encoding == UTF_16BE => UTF_8,
+        encoding if encoding == X_USER_DEFINED => WINDOWS_1252,
+        encoding => encoding,
     }
 }
 
@@ -122,11 +153,13 @@ fn of_meta(head: &[u8]) -> Option<&'static Encoding> {
             let name_bytes = name.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>'))?;
             let is_meta = !is_end_tag && name[..name_bytes].eq_ignore_ascii_case(b"meta");
             let mut attributes = Attributes(&name[name_bytes..]);
-            if is_meta && let Some(encoding) = of_attributes(&mut attributes) {
-                return Some(encoding);
-            }
+            let declared = if is_meta { of_attributes(&mut attributes) } else { None };
             while attributes.next().is_some() {}
             rest = attributes.0;
+            // Without its end the tag, and perhaps the label, goes on behind what is searched.
+            if declared.is_some() && rest.starts_with(b">") {
+                return declared;
+            }
         } else if matches!(rest.get(1), Some(b'!' | b'/' | b'?')) {
             rest = &rest[memchr::memchr(b'>', rest)?..];
         } else {
@@ -254,13 +287,28 @@ mod tests {
             ("<meta charset=nonsense><meta charset=koi8-r>", "KOI8-R"),
             ("<meta charset='koi8-r", "UTF-8"),
             ("<meta charset=", "UTF-8"),
+            ("<meta charset=koi8-r", "UTF-8"),
+            ("<meta charset='koi8-r' x", "UTF-8"),
             ("<meta", "UTF-8"),
             ("<", "UTF-8"),
         ] {
             assert_eq!(charset(body.as_bytes(), None), expected, "{body}");
         }
-        let late = format!("{}<meta charset=koi8-r>", " ".repeat(PRESCAN_BYTES));
-        assert_eq!(charset(late.as_bytes(), None), "UTF-8");
+    }
+
+    /// A comment or a script of some size before the declaration is no reason to guess.
+    #[test]
+    fn late_declarations_are_believed_unless_the_page_is_utf8() {
+        let late = |text: &[u8]| [" ".repeat(PRESCAN_BYTES).as_bytes(), b"<meta charset=koi8-r>", text].concat();
+        assert_eq!(charset(&late(b"\xC4\xC1"), None), "KOI8-R");
+        assert_eq!(charset(&late(b"ascii"), Some("text/html")), "KOI8-R");
+        assert_eq!(charset(&late("\u{434}\u{430}".as_bytes()), None), "UTF-8");
+        assert_ne!(charset(&late(b"\xC4\xC1"), Some("text/plain")), "KOI8-R");
+        // The label is not cut where the search ends at first.
+        let cut =
+            format!("{}<meta charset=iso-8859-15>\u{e4}", " ".repeat(PRESCAN_BYTES - "<meta charset=iso-8859-1".len()));
+        let (cut, _, _) = WINDOWS_1252.encode(&cut);
+        assert_eq!(charset(&cut, None), "ISO-8859-15");
     }
 
     #[test]
