@@ -62,9 +62,21 @@ pub fn parse_start(text: &str) -> Result<Url, BadStart> {
     canonical(url).ok_or(BadStart::TooLong(whole.len()))
 }
 
+/// What relative URLs of a page are relative to that names a `base` for them (HTML standard 4.2.3). It need not be of the web;
+/// relative URLs then are none.
+pub fn base(page: &Url, base: &str) -> Url {
+    let joined = Some(base).filter(|base| base.len() <= URL_BYTES_MAX).and_then(|base| page.join(base).ok());
+    let base = joined.and_then(|joined| match joined.scheme() {
+        scheme if is_web(scheme) => canonical(joined),
+        "data" | "javascript" => None,
+        _ => Some(joined),
+    });
+    base.unwrap_or_else(|| page.clone())
+}
+
 /// What a link `href` on the page `base` leads to. `None` if that is no http or https URL, or is too long.
 ///
-/// `base` is canonical or at least an http URL; the answer is canonical. Called for every link of every page.
+/// `base` is what [`base`] answers; the answer is canonical. Called for every link of every page.
 pub fn join(base: &Url, href: &str) -> Option<Url> {
     let href = without_fragment(href);
     if href.len() > URL_BYTES_MAX || scheme(href).is_some_and(|scheme| !is_web(scheme)) {
@@ -293,6 +305,27 @@ mod tests {
             ("//", None),
         ] {
             assert_eq!(join(&base, href).as_ref().map(Url::as_str), target, "{href:?}");
+        }
+    }
+
+    #[test]
+    fn a_base_need_not_be_of_the_web() {
+        let page = url("http://a/b/c");
+        for (given, link, target) in [
+            ("d/", "g", Some("http://a/b/d/g")),
+            ("//d", "g", Some("http://d/g")),
+            ("http://", "g", Some("http://a/b/g")),
+            ("data:text/html,x", "g", Some("http://a/b/g")),
+            ("javascript:x", "/g", Some("http://a/g")),
+            ("file:///x/y", "g", None),
+            ("about:blank", "g", None),
+            ("ftp://x/", "http://d/g", Some("http://d/g")),
+            ("ftp://x/", "//d/g", None),
+        ] {
+            let base = base(&page, given);
+            assert_eq!(join(&base, link).as_ref().map(Url::as_str), target, "{given} {link}");
+            let joined = Base::new(base).join(link).map(|joined| joined.as_str().to_owned());
+            assert_eq!(joined.as_deref(), target, "{given} {link}");
         }
     }
 

@@ -299,7 +299,7 @@ pub(super) fn read(
     if let Judgement::Admitted { until: Some(until) } = judgement {
         page.expires_at = Some(page.expires_at.map_or(until, |expires_at| expires_at.min(until)));
     }
-    let base = page.base.as_deref().and_then(|base| crate::url::join(url, base)).unwrap_or_else(|| url.clone());
+    let base = page.base.as_deref().map_or_else(|| url.clone(), |base| crate::url::base(url, base));
     // One elsewhere says nothing about this site.
     let canonical = page.canonical.as_deref().and_then(|canonical| crate::url::join(&base, canonical));
     let canonical = canonical.filter(|canonical| settings.scope.visits(canonical).is_ok());

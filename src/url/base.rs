@@ -6,7 +6,7 @@
 
 use super::{Position, URL_BYTES_MAX, Url, decode_hex, is_unreserved};
 
-/// A canonical URL, and room for what is joined to it.
+/// A URL as [`super::base`] makes it, and room for what is joined to it.
 #[derive(Debug, Clone)]
 pub struct Base {
     url: Url,
@@ -14,6 +14,8 @@ pub struct Base {
     path_at: usize,
     /// Where the last segment of the path begins: behind its last slash.
     segment_at: usize,
+    /// Nothing is plain that is relative to another one.
+    is_web: bool,
     joined: String,
 }
 
@@ -36,13 +38,14 @@ impl Joined<'_> {
 }
 
 impl Base {
-    /// `url` is canonical, as [`super::parse`] and [`super::join`] make it.
+    /// `url` is canonical, as [`super::parse`] and [`super::join`] make it, or none of the web.
     pub fn new(url: Url) -> Base {
         let path_at = url[..Position::BeforePath].len();
         let path_end = url[..Position::AfterPath].len();
         let segment_at =
             memchr::memrchr(b'/', &url.as_str().as_bytes()[..path_end]).map_or(path_end, |slash| slash + 1);
-        Base { url, path_at, segment_at, joined: String::new() }
+        let is_web = super::is_web(url.scheme());
+        Base { url, path_at, segment_at, is_web, joined: String::new() }
     }
 
     pub fn url(&self) -> &Url {
@@ -51,7 +54,7 @@ impl Base {
 
     /// As [`super::join`]; without an allocation where that leads to the base's own origin in plain characters.
     pub fn join(&mut self, href: &str) -> Option<Joined<'_>> {
-        match self.join_plain(href) {
+        match if self.is_web { self.join_plain(href) } else { None } {
             Some(path_end) => {
                 let url = self.joined.as_str();
                 Some(Joined::Near { url, path: &url[self.path_at..path_end] })
