@@ -5,6 +5,7 @@
 //! of one, so it means the same whatever the row was before. The one index is the key: tokens are looked up in the table, and
 //! an index of them would cost a page for each commit.
 
+mod file;
 mod outbox;
 mod results;
 
@@ -17,12 +18,12 @@ use crate::action::{Counts, Report, Status, Token};
 use crate::sqlite::{self, CopyError};
 use crate::stop::StopFlag;
 use crate::time::Moment;
+use file::{connect, log_of, make, refuse_lost_file};
 use outbox::{EVENTS, Outbox};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior, params};
 use serde_json::{Map, Value, json};
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -172,6 +173,10 @@ impl Database {
     /// Opens the file, or makes it if there is none, and reads what it holds.
     pub(super) fn open(path: &Path) -> Result<(Database, Kept), QueueError> {
         refuse_lost_file(path)?;
+        if !path.exists() {
+            // If it fails, what follows makes the file, or says why it cannot be.
+            let _ = make(path);
+        }
         let open = || -> Result<Opened, rusqlite::Error> {
             let mut database = Database { connection: connect(path)?, outbox: Outbox::default() };
             match database.version()? {
@@ -288,13 +293,19 @@ impl Database {
     ///
     /// A commit at the end of a file waits for the file system's journal too, which knows its new length; one inside of
     /// it waits for its own bytes only: 0.1 ms instead of 4 on ext4. Without this it would be so only after the first
-    /// checkpoint of a process.
-    pub(super) fn write_log_ahead(&mut self) -> Result<(), rusqlite::Error> {
-        let transaction = self.connection.transaction()?;
-        // More than the cache holds is written to the log before it is committed, or not, as here.
-        transaction.execute_batch("CREATE TABLE ahead (bytes BLOB) STRICT")?;
-        transaction.execute("INSERT INTO ahead (bytes) VALUES (zeroblob(?1))", [LOG_BYTES])?;
-        transaction.rollback()
+    /// checkpoint of a process. The bytes go to the disk as well, or the first commit would take them there.
+    pub(super) fn write_log_ahead(&mut self) -> io::Result<()> {
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            // More than the cache holds is written to the log before it is committed, or not, as here.
+            transaction.execute_batch("CREATE TABLE ahead (bytes BLOB) STRICT")?;
+            transaction.execute("INSERT INTO ahead (bytes) VALUES (zeroblob(?1))", [LOG_BYTES])?;
+            transaction.rollback()
+        };
+        write(&mut self.connection).map_err(io::Error::other)?;
+        // To close it gives up no lock: those are on the file itself.
+        let log = self.connection.path().map(|path| log_of(Path::new(path)));
+        log.map_or(Ok(()), |log| File::open(log)?.sync_data())
     }
 
     /// Whose file it is. Changes nothing.
@@ -319,6 +330,10 @@ impl Database {
         // Parameters may be passwords: once they are forgotten, neither the file nor a copy of it has them any more. The log
         // beside the file, which is for its user alone, has them until it is written over, or until the process ends.
         self.connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+        self.migrate(version)
+    }
+
+    fn migrate(&mut self, version: i32) -> Result<(), rusqlite::Error> {
         // Also without a change: from here on the lock is held for writing.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if version < SCHEMA_VERSION {
@@ -380,31 +395,6 @@ enum Version {
     Known(i32),
     Foreign,
     Newer(i32),
-}
-
-/// SQLite takes an empty database for a new one and drops the log beside it, which may hold acknowledged actions.
-fn refuse_lost_file(path: &Path) -> Result<(), QueueError> {
-    let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if length(path) == 0 && length(Path::new(&log)) > 0 {
-        let reason = "the file is missing or empty, and its -wal file is not".to_owned();
-        return Err(QueueError::Damaged { path: path.to_owned(), reason });
-    }
-    Ok(())
-}
-
-fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // For this user alone, also where the folder was there before and is for others; SQLite gives its other files the same
-    // mode, and says itself why a file cannot be opened.
-    let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    let connection = Connection::open_with_flags(path, flags)?;
-    // Whoever holds the lock holds it until it ends: waiting is of no use.
-    connection.busy_timeout(std::time::Duration::ZERO)?;
-    // Exclusive before the first access: the lock is never given back, and the log needs no shared memory file.
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    Ok(connection)
 }
 
 fn refusal(path: PathBuf, source: rusqlite::Error) -> QueueError {

@@ -1,4 +1,5 @@
 use super::super::record::tests::record;
+use super::file::beside;
 use super::*;
 use crate::action::{DocumentResult, Listed, Listing, Results, Subject, Warning};
 use std::fs;
@@ -49,6 +50,29 @@ fn results() -> Results {
         ],
         warnings: vec![Arc::new(Warning { task: "DOCS".to_owned(), text: "é \"slow\"".to_owned() })],
     }
+}
+
+#[test]
+fn a_new_file_is_whole_before_it_has_its_name_and_takes_the_place_of_none() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = TempDir::new()?;
+    let path = directory.path().join("fetch.db");
+    make(&path)?;
+    let made = fs::read(&path)?;
+    assert_eq!(Connection::open(&path)?.query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(SCHEMA_VERSION));
+    assert!(make(&path).is_err());
+    assert_eq!(fs::read(&path)?, made);
+    let names = |entries: fs::ReadDir| entries.flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+    assert_eq!(names(fs::read_dir(directory.path())?), ["fetch.db"]);
+
+    // One that a crash has left behind is in nobody's way.
+    fs::remove_file(&path)?;
+    fs::write(beside(&path, "-new"), "half")?;
+    let (mut database, kept) = Database::open(&path)?;
+    assert_eq!(kept, Kept::default());
+    database.commit(&[put(&record(1, 0, &[]))])?;
+    drop(database);
+    assert_eq!(Database::open(&path)?.1.records, [record(1, 0, &[])]);
+    Ok(())
 }
 
 #[test]
