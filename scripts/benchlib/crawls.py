@@ -185,6 +185,27 @@ def memory_group(megabytes):
     return folder
 
 
+def many_hosts(bench):
+    """A thousand hosts, each of which is asked every two seconds: whether the schedule is kept, and no host waits for another."""
+    hosts, pages, delay_ms = 1000, 8, 2000
+    command = [bench.helper("hosts"), str(hosts), str(pages), str(delay_ms)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as site:
+        port = int(site.stdout.readline())
+        urls = ",".join(f"http://127.1.{number // 256}.{number % 256}:{port}/" for number in range(hosts))
+        text = sections(urls, 64) + f"PageDelay={delay_ms / 1000}\n"
+        with Connector(bench.binary, fresh(os.path.join(bench.work, "hosts")), text) as server:
+            run, status = measured_action(server)
+        site.stdin.close()
+        requests, missing, early, *late = site.stdout.read().split()
+    if int(missing) or run.pages != hosts * pages or count(status, "errors"):
+        raise SystemExit(f"bench: of {hosts} hosts {missing} were not asked: {status}")
+    table = Table("hosts", "delay", "requests", "wall s", "at least", "too early", "late by ms: least", "p50", "p99", "most")
+    # robots.txt goes first.
+    least = pages * delay_ms / 1000
+    table.add(hosts, f"{delay_ms} ms", requests, f"{run.wall:.2f}", f"{least:.2f}", early, *late)
+    table.show(f"Many hosts: {pages} pages of each, 64 visitors, {run.cpu:.1f} s of CPU, {run.memory:.1f} MB at most")
+
+
 def small_host(bench, nginx):
     """Two crawls at once where there are 64 MB for them, files in memory included."""
     megabytes, url = 64, nginx.url("P")
