@@ -79,6 +79,23 @@ fn a_file_of_urls_says_whom_the_passwords_are_for_as_well() {
     assert_eq!(connector.new_changes("docs"), ["add /a"]);
 }
 
+/// Its body has no length, and the connection stays open behind it.
+fn endless(site: Site, target: &str, head: &str) -> Site {
+    site.raw(target, head.as_bytes(), Some(b"."), std::time::Duration::from_millis(100))
+}
+
+#[test]
+fn a_redirect_or_a_challenge_is_not_waited_for_to_its_end() {
+    let site = endless(Site::new().page("/a", ""), "/", "HTTP/1.1 302 Found\r\nLocation: /a\r\n\r\n");
+    let challenge = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=docs\r\n\r\n";
+    let site = endless(site, "/401", challenge);
+    site.guard("/a", "Authorization", "Basic am9lOmh1bnRlcjI=", "/401");
+    let task = docs(&site).set("AuthUser", "joe").set("AuthPassword", "hunter2").set("PageTimeout", "1hour");
+    let mut connector = Connector::with(task);
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /a"]);
+}
+
 #[test]
 fn digest_is_answered_with_a_count_that_grows() {
     let challenge = "Digest realm=\"docs\", qop=\"auth\", algorithm=SHA-256, nonce=\"n1\", opaque=\"o\"";

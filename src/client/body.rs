@@ -28,6 +28,12 @@ pub(super) fn receive(
         Err(_) if is_redirect => Vec::new(),
         Err(unknown) => return Err(ClientError::Coding(unknown.to_string())),
     };
+    // Of these, a body that only the connection's end would end is not waited for: some servers let it stay open.
+    let is_challenge = parts.status == http::StatusCode::UNAUTHORIZED && headers.get("www-authenticate").is_some();
+    let has_end = body.content_length().is_some() || headers.get("transfer-encoding").is_some();
+    if (is_redirect || is_challenge) && !has_end {
+        return Ok(Response { status: parts.status.as_u16(), headers, body: Vec::new(), truncated: false });
+    }
     let expected = body.content_length().unwrap_or(0).min(bytes_max).min(RESERVED_BYTES_MAX);
     let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
     // One more than the cap tells a body of that size from a longer one, whose rest is never read.
