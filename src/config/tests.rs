@@ -1,3 +1,4 @@
+use super::parameters::{PORT_TLS, ROLE};
 use super::*;
 use crate::roles::{Asker, Hosts, StandardRole};
 use std::fs;
