@@ -1,42 +1,35 @@
 //! The loop of a crawl: what is visited next, and what a visit means for the index.
 
+mod batch;
 mod hosts;
 mod meeting;
+mod settling;
 mod sitemaps;
 mod turns;
 
-use super::datastore::{Begun, Datastore, DatastoreError, Found, Met, PageId, Row};
-use super::frontier::{Frontier, Heard, Manners, Next, Skip, Visit};
+use super::datastore::{Begun, Datastore, DatastoreError, Met, PageId};
+use super::frontier::{Frontier, Manners, Next};
 use super::pace::Pace;
 use super::trap::Patterns;
-use super::visitor::{self, Done, Errand, Failure, Moved, Outcome, Reading};
-use super::{Change, Deliver, Delivery, Entries, LinkGuard, Settings, Verdict};
+use super::visitor::{self, Done, Errand};
+use super::{Change, Deliver, Entries, Settings};
 use crate::action::TaskCounts;
 use crate::client::Client;
 use crate::log::ActionIdScope;
 use crate::pause::PauseGate;
 use crate::stop::{StopFlag, Stopped};
+use batch::{BATCH_PAGES, Batch};
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use meeting::Way;
 use sitemaps::SitemapQueue;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use url::Url;
 
-/// A batch is delivered and committed when it has this many settled pages,
-const BATCH_PAGES: usize = 500;
-/// or this much text and files,
-const BATCH_BYTES: usize = 16 << 20;
-/// or is this old.
-const BATCH_AGE: Duration = Duration::from_secs(1);
-/// Pages that wait for a second visit at once; beyond it a failure is final.
-const RETRIES_MAX: usize = 10_000;
 /// Hosts whose waits are told at the end of a run.
 const WAITS_TOLD_MAX: usize = 20;
-/// Cycles in a row after which a page that fails is no longer thought to hide others.
-const DOUBT_CYCLES: u32 = 3;
 /// A visitor's deepest recursion is none of ours: regular expressions and TLS are what it has room for.
 const VISITOR_STACK_BYTES: usize = 1 << 20;
 const LOG: &str = "synchronize";
@@ -184,25 +177,6 @@ struct Starts {
     failure: Option<String>,
 }
 
-/// What was decided since the last commit.
-struct Batch {
-    /// What the target was given, in this order.
-    changes: Vec<(PageId, Kind)>,
-    bytes: usize,
-    settled: usize,
-    since: Instant,
-}
-
-impl Batch {
-    fn new(since: Instant) -> Batch {
-        Batch { changes: Vec::new(), bytes: 0, settled: 0, since }
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.settled >= BATCH_PAGES || self.bytes >= BATCH_BYTES || (self.settled > 0 && now >= self.since + BATCH_AGE)
-    }
-}
-
 /// Why the loop hands out no more.
 enum Idle {
     /// Until this instant.
@@ -285,9 +259,8 @@ impl Run<'_> {
                 Idle::Until(at) => Some(at),
                 Idle::Busy | Idle::Over => None,
             };
-            let commit_at = (self.batch.settled > 0).then(|| self.batch.since + BATCH_AGE);
             let ends_at = self.pace.ends_at().filter(|ends_at| *ends_at > Instant::now());
-            let wake_at = wake_at.into_iter().chain(turn_at).chain(commit_at).chain(ends_at).min();
+            let wake_at = wake_at.into_iter().chain(turn_at).chain(self.batch.due_at()).chain(ends_at).min();
             let wake = wake_at.map_or_else(never, |at| after(at.saturating_duration_since(Instant::now())));
             select! {
                 recv(done) -> done => self.settle(done.expect("visitors outlive the loop"))?,
@@ -368,279 +341,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn settle(&mut self, done: Done) -> Result<(), CrawlError> {
-        if !matches!(done, Done::WantsTurn(..)) {
-            self.in_flight -= 1;
-        }
-        let (visit, outcome) = match done {
-            Done::WantsTurn(url, grant) => {
-                self.turns_wanted.push((url, grant));
-                return Ok(());
-            }
-            Done::Robots(site, answer) => {
-                self.settle_robots(site, answer);
-                return Ok(());
-            }
-            Done::Sitemap(wanted, host, sitemap) => {
-                self.frontier.came_back(host, Instant::now());
-                return self.settle_sitemap(wanted, sitemap);
-            }
-            Done::Page(visit, outcome) => (visit, outcome),
-        };
-        let now = Instant::now();
-        self.frontier.came_back(self.frontier.host(visit.site), now);
-        let id = visit.page.id;
-        match outcome {
-            // The flag is set: the loop ends, and the page waits on.
-            Outcome::Stopped => return Ok(()),
-            Outcome::Failed(failure) => {
-                self.hear_failure(visit.site, &failure);
-                return match self.retry(*visit, &failure) {
-                    Some(visit) => self.settle_failed(id, visit.url.as_str(), &failure.why),
-                    None => Ok(()),
-                };
-            }
-            _ => self.frontier.hear(visit.site, &Heard::Answer, now),
-        };
-        match outcome {
-            Outcome::Read(reading) => self.settle_read(&visit, *reading),
-            Outcome::NotModified => self.settle_unchanged(id),
-            Outcome::Moved(target) => self.settle_moved(&visit, target),
-            Outcome::Gone(status) => self.settle_gone(id, visit.url.as_str(), &format!("HTTP status {status}")),
-            Outcome::CookieCheck => {
-                self.frontier.retry(Visit { is_cookie_check: true, ..*visit }, now);
-                Ok(())
-            }
-            Outcome::Failed(_) | Outcome::Stopped => Ok(()),
-        }
-    }
-
-    /// Has the page visited once more; gives it back if it has had its chances.
-    fn retry(&mut self, visit: Visit, failure: &Failure) -> Option<Visit> {
-        let chances_left = visit.tries < self.settings.retries_max && self.frontier.retrying() < RETRIES_MAX;
-        if !(failure.transient && chances_left) {
-            return Some(visit);
-        }
-        log::debug!(target: LOG, "{}: {} again later: {}", self.counts.task, visit.url, failure.why);
-        let pause = self.settings.retry_delay * 2_u32.pow(visit.tries.min(10));
-        let at = Instant::now() + pause.max(failure.retry_after.unwrap_or_default());
-        self.frontier.retry(Visit { tries: visit.tries + 1, ..visit }, at);
-        None
-    }
-
-    fn settle_skipped(&mut self, visit: &Visit, skip: &Skip) -> Result<(), CrawlError> {
-        let (id, url) = (visit.page.id, visit.url.as_str());
-        match skip {
-            Skip::Disallowed => self.settle_gone(id, url, "disallowed by robots.txt"),
-            Skip::RobotsUnreachable(why) => self.settle_failed(id, url, &format!("robots.txt cannot be had: {why}")),
-            Skip::SiteUnreachable(why) => self.settle_failed(id, url, &format!("given up with its site: {why}")),
-        }
-    }
-
-    fn settle_read(&mut self, visit: &Visit, mut reading: Reading) -> Result<(), CrawlError> {
-        let (id, url) = (visit.page.id, visit.url.as_str());
-        let row = self.datastore.row(id)?;
-        self.pace.spend(reading.body_bytes);
-        self.starts.reached |= self.starts.ids.contains(&id);
-        if let Some(circular) = reading.linked.circular() {
-            self.tell_circle(circular);
-        }
-        if row.failures < DOUBT_CYCLES
-            && let Some(why) = self.lost_links(&row, reading.linked.ids())
-        {
-            return self.settle_failed(id, url, &why);
-        }
-        let follows = self.follows(row.depth);
-        if follows {
-            self.meet_linked(id, row.depth + 1, &mut reading.linked)?;
-        }
-        let Reading { page, linked, conditions, ingests, file, modified, asked_at, .. } = reading;
-        let links = linked.into_ids();
-        let found = Found {
-            delivered: ingests,
-            hash: ingests.then_some(page.hash),
-            cut: !follows && !links.is_empty(),
-            conditions,
-            asked_at: Some(asked_at),
-            expires_at: page.expires_at,
-            links,
-        };
-        self.datastore.settle(id, &found)?;
-        self.count_settled();
-        let is_as_before = row.hash == Some(page.hash);
-        if ingests && row.delivered && is_as_before {
-            self.counts.unchanged.fetch_add(1, Relaxed);
-        } else if ingests {
-            let referrer = self.datastore.referrer(id)?;
-            let delivery = Box::new(Delivery { url: url.to_owned(), page, file, depth: row.depth, referrer, modified });
-            self.add(id, if row.delivered { Change::Update(delivery) } else { Change::Add(delivery) })?;
-        } else if row.delivered {
-            self.add(id, Change::Delete { url: url.to_owned() })?;
-        } else {
-            log::debug!(target: LOG, "{}: {url} is not ingested", self.counts.task);
-        }
-        Ok(())
-    }
-
-    /// Says so if more links vanished from the page than may. It then counts as failed, so that what it linked to is
-    /// visited: a page that is gone will say so itself. If it stays like that for some cycles, it is believed.
-    fn lost_links(&self, row: &Row, links: &[PageId]) -> Option<String> {
-        if self.settings.link_guard == LinkGuard::default() {
-            return None;
-        }
-        let now: HashSet<PageId> = links.iter().copied().collect();
-        let lost = row.links.iter().filter(|link| !now.contains(link)).count();
-        let before = row.links.len();
-        let accepted = self.settings.link_guard.accepts(before, lost);
-        (!accepted).then(|| {
-            format!("{lost} of its {before} links are gone, more than MaxLinkChanges or MaxLinkChangePercentage allow")
-        })
-    }
-
-    fn settle_unchanged(&mut self, id: PageId) -> Result<(), CrawlError> {
-        let row = self.datastore.row(id)?;
-        self.starts.reached |= self.starts.ids.contains(&id);
-        self.meet_links(id, &row)?;
-        self.datastore.settle_unchanged(id)?;
-        self.count_settled();
-        if row.delivered {
-            self.counts.unchanged.fetch_add(1, Relaxed);
-        }
-        Ok(())
-    }
-
-    fn settle_moved(&mut self, visit: &Visit, target: Moved) -> Result<(), CrawlError> {
-        let (id, url) = (visit.page.id, visit.url.as_str());
-        let before = self.datastore.row(id)?;
-        let to = match target.to {
-            Ok(_) if visit.page.hops >= self.settings.redirects_max => {
-                return self.settle_failed(id, url, "too many redirects one after the other");
-            }
-            Ok((link, link_url)) => {
-                if self.starts.ids.contains(&id) {
-                    self.starts.ids.insert(link);
-                    // To a page that was reached before: that will do.
-                    self.starts.reached |= link != id && self.datastore.is_settled(link)?;
-                }
-                let hops = visit.page.hops + 1;
-                self.meet(Way { id: link, url: &link_url, depth: before.depth, hops, from: Some(id) })?;
-                Ok(link)
-            }
-            Err(why) => Err(why),
-        };
-        // A site under repair sends every page to one and the same: a redirect that says it is for now has to say
-        // so for some cycles before it costs a document.
-        if before.delivered && !target.permanent && before.failures < DOUBT_CYCLES {
-            return self.settle_failed(id, url, "it is elsewhere for now, says the server; its document stays");
-        }
-        match to {
-            Ok(link) => self.settle_without(id, url, vec![link]),
-            Err(why) => self.settle_gone(id, url, &why),
-        }
-    }
-
-    /// Settles a page that exists no more, or not for us.
-    fn settle_gone(&mut self, id: PageId, url: &str, why: &str) -> Result<(), CrawlError> {
-        // Without its start a site looks empty: that is believed of a page, never of a start.
-        if self.starts.ids.contains(&id) {
-            return self.settle_failed(id, url, why);
-        }
-        log::info!(target: LOG, "{}: {url} is passed over: {why}", self.counts.task);
-        self.settle_without(id, url, Vec::new())
-    }
-
-    /// Settles a page that has no document (any more).
-    fn settle_without(&mut self, id: PageId, url: &str, links: Vec<PageId>) -> Result<(), CrawlError> {
-        let row = self.datastore.row(id)?;
-        self.datastore.settle(id, &Found { links, ..Found::default() })?;
-        self.count_settled();
-        if row.delivered {
-            self.add(id, Change::Delete { url: url.to_owned() })?;
-        }
-        Ok(())
-    }
-
-    /// Settles a page that could not be had. Its document stays, and so do the pages that it linked to.
-    fn settle_failed(&mut self, id: PageId, url: &str, why: &str) -> Result<(), CrawlError> {
-        log::error!(target: LOG, "{}: {url} could not be had: {why}", self.counts.task);
-        let row = self.datastore.row(id)?;
-        self.meet_links(id, &row)?;
-        self.datastore.settle_failed(id)?;
-        self.count_settled();
-        self.counts.error(&format!("{url} could not be had: {why}"));
-        let is_start = self.starts.ids.contains(&id);
-        if is_start {
-            self.starts.failure.get_or_insert_with(|| format!("{url}: {why}"));
-        }
-        let may_hide = matches!(self.settings.entries, Entries::Starts(_)) && row.failures < DOUBT_CYCLES;
-        if is_start || may_hide {
-            self.datastore.set_doubtful()?;
-        }
-        Ok(())
-    }
-
-    fn count_settled(&mut self) {
-        if self.batch.settled == 0 {
-            self.batch.since = Instant::now();
-        }
-        self.batch.settled += 1;
-        self.counts.seen.fetch_add(1, Relaxed);
-        self.counts.waiting.fetch_sub(1, Relaxed);
-    }
-
-    fn follows(&self, depth: u32) -> bool {
-        self.settings.depth_max.is_none_or(|depth_max| depth < depth_max)
-    }
-
-    fn add(&mut self, id: PageId, change: Change) -> Result<(), CrawlError> {
-        let kind = Kind::of(&change);
-        let counter = match kind {
-            Kind::Add => &self.counts.added,
-            Kind::Update => &self.counts.updated,
-            Kind::Delete => &self.counts.deleted,
-        };
-        counter.fetch_add(1, Relaxed);
-        if let Change::Add(delivery) | Change::Update(delivery) = &change {
-            self.ingested += 1;
-            self.batch.bytes += delivery.page.text.len() + delivery.file.as_ref().map_or(0, Vec::len);
-        }
-        self.batch.changes.push((id, kind));
-        self.deliver.take(change, self.stop).map_err(CrawlError::Deliver)
-    }
-
-    /// Delivers the batch, then commits the datastore: in this order (see the crate's `crawl` module).
-    fn commit(&mut self) -> Result<(), CrawlError> {
-        let batch = std::mem::replace(&mut self.batch, Batch::new(Instant::now()));
-        if !batch.changes.is_empty() {
-            let verdicts = self.deliver.flush(self.stop).map_err(CrawlError::Deliver)?;
-            for ((id, kind), verdict) in batch.changes.into_iter().zip(verdicts) {
-                self.conclude(id, kind, &verdict)?;
-            }
-        }
-        Ok(self.datastore.commit()?)
-    }
-
-    fn conclude(&mut self, id: PageId, kind: Kind, verdict: &Verdict) -> Result<(), CrawlError> {
-        let counter = match (verdict, kind) {
-            (Verdict::NotSent, _) => return Ok(()),
-            (Verdict::Refused(why), _) => {
-                log::error!(target: LOG, "{}: the target refused a document: {why}", self.counts.task);
-                self.counts.refused(&format!("the target refused a document: {why}"));
-                match kind {
-                    Kind::Add => self.datastore.undelivered(id, false)?,
-                    Kind::Update => self.datastore.undelivered(id, true)?,
-                    Kind::Delete => self.datastore.set_delivered(id, true)?,
-                }
-                return Ok(());
-            }
-            (Verdict::Accepted, Kind::Add) => &self.counts.ingestadded,
-            (Verdict::Accepted, Kind::Update) => &self.counts.ingestupdated,
-            (Verdict::Accepted, Kind::Delete) => &self.counts.ingestdeleted,
-        };
-        counter.fetch_add(1, Relaxed);
-        Ok(())
-    }
-
     /// Ends a run that is whole: what it has not met is gone.
     fn end(&mut self, ended: Ended) -> Result<Ended, CrawlError> {
         let Ended::Complete { doubtful } = ended else {
@@ -673,23 +373,6 @@ impl Run<'_> {
                 self.add(orphan.id, Change::Delete { url: orphan.url })?;
             }
             self.commit()?;
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Add,
-    Update,
-    Delete,
-}
-
-impl Kind {
-    fn of(change: &Change) -> Kind {
-        match change {
-            Change::Add(_) => Kind::Add,
-            Change::Update(_) => Kind::Update,
-            Change::Delete { .. } => Kind::Delete,
         }
     }
 }
