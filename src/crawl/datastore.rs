@@ -296,10 +296,14 @@ impl Datastore {
 
     /// The URL of the page that led to this one when it was last met.
     pub fn referrer(&self, id: PageId) -> Result<Option<String>, DatastoreError> {
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT led.url FROM page JOIN page AS led ON led.id = page.referrer WHERE page.id = ?1")?;
-        Ok(statement.query_row([id.0], |row| row.get(0)).optional()?)
+        // Not as one statement: SQLite makes a new plan for a join whenever its parameter has another value.
+        let mut statement = self.db.prepare_cached("SELECT referrer FROM page WHERE id = ?1")?;
+        let Some(referrer) = statement.query_row([id.0], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten()
+        else {
+            return Ok(None);
+        };
+        let mut statement = self.db.prepare_cached("SELECT url FROM page WHERE id = ?1")?;
+        Ok(statement.query_row([referrer], |row| row.get(0)).optional()?)
     }
 
     /// Settles a page that was read.
