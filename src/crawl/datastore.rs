@@ -184,6 +184,8 @@ impl Datastore {
         let same = self.meta("open")? == 1 && self.meta("scope")? == scope && self.meta("depth")? == depth_value;
         self.known = known::Known::new(depth_max.is_some());
         if !same {
+            // What an abandoned run left waiting waits no more: whatever waits is of the present run.
+            self.db.execute("UPDATE page SET settled = met WHERE settled < met", [])?;
             self.run += 1;
             self.next_seq = 0;
             let begun = [("run", self.run), ("open", 1), ("scope", scope), ("depth", depth_value), ("doubtful", 0)];
@@ -192,17 +194,11 @@ impl Datastore {
             }
             return Ok(Begun::New);
         }
-        let known = {
-            let mut known = known::Known::new(depth_max.is_some());
-            let mut statement = self.db.prepare("SELECT id, depth, seq FROM page WHERE met = ?1")?;
-            let mut rows = statement.query([self.run])?;
-            while let Some(row) = rows.next()? {
-                known.insert(row.get(0)?, row.get(1)?);
-                self.next_seq = self.next_seq.max(row.get::<_, i64>(2)? + 1);
-            }
-            known
-        };
-        self.known = known;
+        // Which pages the run has met is asked of the table as links lead to them again: to read all of them first would
+        // keep a large site waiting for seconds. What is met from now on comes behind all that waits.
+        let last: Option<i64> =
+            self.db.query_row("SELECT max(seq) FROM page WHERE settled < met", [], |row| row.get(0))?;
+        self.next_seq = last.map_or(0, |last| last + 1);
         Ok(Begun::Continued)
     }
 
@@ -261,9 +257,9 @@ impl Datastore {
 
     /// Every site with waiting pages, and how many wait: where a continued run begins.
     pub fn waiting_sites(&self) -> Result<Vec<(String, u64)>, DatastoreError> {
-        let mut statement =
-            self.db.prepare("SELECT site, count(*) FROM page WHERE settled < met AND met = ?1 GROUP BY site")?;
-        let mut rows = statement.query([self.run])?;
+        // Of the index alone, since it is asked when a run goes on, and a large site has many that wait.
+        let mut statement = self.db.prepare("SELECT site, count(*) FROM page WHERE settled < met GROUP BY site")?;
+        let mut rows = statement.query([])?;
         let mut sites = Vec::new();
         while let Some(row) = rows.next()? {
             sites.push((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));

@@ -56,9 +56,9 @@ impl Datastore {
         let site = crate::url::origin_of(url);
         let referrer = referrer.map(|page| page.0);
         let changed = statement.execute(params![id.0, url, site, self.next_seq, depth, hops, self.run, referrer])?;
-        // The window of known pages is bounded: the table has the last word.
         if changed == 0 {
-            return Ok(Met::Known);
+            drop(statement);
+            return self.met_before(id, depth);
         }
         self.next_seq += 1;
         Ok(Met::New)
@@ -78,10 +78,16 @@ impl Datastore {
             )?
             .execute(params![id.0, self.next_seq, depth, self.run, referrer.0])?;
         if changed == 0 {
-            return Ok(Met::Known);
+            return self.met_before(id, depth);
         }
         self.next_seq += 1;
         Ok(Met::New)
+    }
+
+    /// A page that only the table knew to be met, which has the last word: the memory of known pages is bounded, and empty
+    /// when a run goes on.
+    fn met_before(&mut self, id: PageId, depth: u32) -> Result<Met, DatastoreError> {
+        if self.depth_max.is_some() { self.lower(id, depth) } else { Ok(Met::Known) }
     }
 
     /// A page met again nearer to a start. If it was settled with its links cut off, it waits anew.

@@ -106,6 +106,38 @@ fn an_open_run_goes_on_after_a_crash_from_the_last_commit() -> Tested {
     assert_eq!(meet(&mut datastore, "http://h/b", 0)?.1, Met::Known);
     assert_eq!(meet(&mut datastore, "http://h/c", 0)?.1, Met::New);
     assert_eq!(datastore.begin(8, None)?, Begun::New, "another scope is another run");
+    assert!(datastore.waiting_sites()?.is_empty(), "which begins with nothing");
+    assert_eq!(meet(&mut datastore, "http://h/b", 0)?.1, Met::New);
+    assert_eq!(waiting(&datastore)?, ["http://h/b"]);
+    Ok(())
+}
+
+#[test]
+fn a_run_that_goes_on_remembers_how_deep_pages_are() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("x.db");
+    let mut datastore = Datastore::open(&path)?;
+    datastore.begin(7, Some(3))?;
+    for (url, depth) in [("http://h/a", 3), ("http://h/b", 3), ("http://h/c", 1)] {
+        let (id, _) = meet(&mut datastore, url, depth)?;
+        if url.ends_with('a') {
+            datastore.settle(id, &Found { cut: true, ..delivered(Vec::new()) })?;
+        }
+    }
+    datastore.commit()?;
+    drop(datastore);
+
+    let mut datastore = Datastore::open(&path)?;
+    assert_eq!(datastore.begin(7, Some(3))?, Begun::Continued);
+    assert_eq!(meet(&mut datastore, "http://h/c", 2)?.1, Met::Known);
+    assert_eq!(meet(&mut datastore, "http://h/b", 2)?.1, Met::Known);
+    let (a, met) = meet(&mut datastore, "http://h/a", 2)?;
+    assert_eq!(met, Met::Sooner, "its links had been cut off");
+    assert_eq!(meet(&mut datastore, "http://h/d", 3)?.1, Met::New);
+    // In the order in which they were met, those that were met anew last.
+    assert_eq!(waiting(&datastore)?, ["http://h/b", "http://h/c", "http://h/a", "http://h/d"]);
+    let depths = [a, datastore.ids().of("http://h/b"), datastore.ids().of("http://h/c")].map(|id| datastore.row(id));
+    assert_eq!(depths.into_iter().map(|row| Ok(row?.depth)).collect::<Result<Vec<_>, DatastoreError>>()?, [2, 2, 1]);
     Ok(())
 }
 
