@@ -104,13 +104,13 @@ pub fn origin_of(url: &str) -> &str {
 
 /// Whether two URLs are of one site: the same host and port, where a leading `www.` and the scheme do not matter.
 pub fn same_site(a: &Url, b: &Url) -> bool {
-    // The port is absent where it is its scheme's default.
-    a.port() == b.port() && bare_host(a) == bare_host(b)
+    same_site_by_host(host_key(a), host_key(b))
 }
 
-fn bare_host(url: &Url) -> &str {
-    let host = url.host_str().unwrap_or_default();
-    host.strip_prefix("www.").unwrap_or(host)
+/// As [`same_site`], of what [`host_key`] says of each.
+pub fn same_site_by_host(a: &str, b: &str) -> bool {
+    // The port is absent where it is its scheme's default.
+    a.strip_prefix("www.").unwrap_or(a) == b.strip_prefix("www.").unwrap_or(b)
 }
 
 fn without_fragment(text: &str) -> &str {

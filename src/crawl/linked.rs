@@ -8,7 +8,7 @@ use super::html::Links;
 use super::known::Identity;
 use super::{Settings, scope};
 use crate::stop::{StopFlag, Stopped};
-use crate::url::{Base, Joined};
+use crate::url::{Base, Joined, host_key};
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use url::Url;
@@ -44,8 +44,12 @@ impl Linked {
         ids: PageIds,
         page: &Url,
     ) -> Result<(), Stopped> {
-        let is_near_visited = settings.scope.visits_site(self.base.url());
-        let mut seen = HashSet::<PageId, BuildHasherDefault<Identity>>::default();
+        let is_near_visited = settings.scope.visits_site(host_key(self.base.url()));
+        let links_max = self.hrefs.len().min(LINKS_MAX);
+        let mut seen =
+            HashSet::<PageId, _>::with_capacity_and_hasher(links_max, BuildHasherDefault::<Identity>::default());
+        self.ids.reserve_exact(links_max);
+        self.places.reserve_exact(links_max);
         for (place, link) in self.hrefs.iter().enumerate() {
             if place % LINKS_BETWEEN_LOOKS == 0 {
                 stop.check()?;
@@ -66,7 +70,10 @@ impl Linked {
             }
             let visits = match &joined {
                 Joined::Near { url, path } if is_near_visited => settings.scope.visits_path(url, path),
-                Joined::Near { .. } => Err(scope::OutOfScope::OtherSite),
+                Joined::Named { url, host, path } if settings.scope.visits_site(host) => {
+                    settings.scope.visits_path(url, path)
+                }
+                Joined::Near { .. } | Joined::Named { .. } => Err(scope::OutOfScope::OtherSite),
                 Joined::Far(url) => settings.scope.visits(url),
             };
             match visits {

@@ -3,7 +3,7 @@
 //! Pure: knows the task's starts and regular expressions. Knows no depth, no page and no `robots.txt`.
 
 use super::trap;
-use crate::url::same_site;
+use crate::url::{host_key, same_site_by_host};
 use fancy_regex::{Regex, RegexBuilder};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -114,12 +114,16 @@ impl Scope {
     /// Whether a URL is visited, if it is not too deep. Starts are asked about as well: one that the patterns exclude is
     /// not visited.
     pub fn visits(&self, url: &Url) -> Result<(), OutOfScope> {
-        if self.visits_site(url) { self.visits_path(url.as_str(), url.path()) } else { Err(OutOfScope::OtherSite) }
+        if self.visits_site(host_key(url)) {
+            self.visits_path(url.as_str(), url.path())
+        } else {
+            Err(OutOfScope::OtherSite)
+        }
     }
 
-    /// Whether any page of the URL's site may be visited.
-    pub fn visits_site(&self, url: &Url) -> bool {
-        !self.stay_on_site || self.starts.iter().any(|start| same_site(start, url))
+    /// Whether any page of a host, given as [`host_key`] does, may be visited.
+    pub fn visits_site(&self, host: &str) -> bool {
+        !self.stay_on_site || self.starts.iter().any(|start| same_site_by_host(host_key(start), host))
     }
 
     /// The same of a URL, and its path, on a site that is visited. Asked for every link, so that the cheap questions come

@@ -5,6 +5,7 @@
 //! else goes to [`super::join`], and a test holds the two against each other.
 
 use super::{Position, URL_BYTES_MAX, Url, decode_hex, is_unreserved};
+use std::ops::Range;
 
 /// A URL as [`super::base`] makes it, and room for what is joined to it.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Base {
 pub enum Joined<'b> {
     /// To the base's own origin: the whole URL, canonical, and its path.
     Near { url: &'b str, path: &'b str },
+    /// To a site that it names, whose [`super::host_key`] is `host`.
+    Named { url: &'b str, host: &'b str, path: &'b str },
     /// Anywhere.
     Far(Url),
 }
@@ -31,7 +34,7 @@ pub enum Joined<'b> {
 impl Joined<'_> {
     pub fn as_str(&self) -> &str {
         match self {
-            Joined::Near { url, .. } => url,
+            Joined::Near { url, .. } | Joined::Named { url, .. } => url,
             Joined::Far(url) => url.as_str(),
         }
     }
@@ -52,15 +55,19 @@ impl Base {
         &self.url
     }
 
-    /// As [`super::join`]; without an allocation where that leads to the base's own origin in plain characters.
+    /// As [`super::join`]; without an allocation where the reference is of plain characters.
     pub fn join(&mut self, href: &str) -> Option<Joined<'_>> {
-        match if self.is_web { self.join_plain(href) } else { None } {
-            Some(path_end) => {
-                let url = self.joined.as_str();
-                Some(Joined::Near { url, path: &url[self.path_at..path_end] })
-            }
-            None => super::join(&self.url, href).map(Joined::Far),
+        if self.is_web
+            && let Some(path_end) = self.join_plain(href)
+        {
+            let url = self.joined.as_str();
+            return Some(Joined::Near { url, path: &url[self.path_at..path_end] });
         }
+        if let Some((host, path)) = self.join_named(href) {
+            let url = self.joined.as_str();
+            return Some(Joined::Named { url, host: &url[host], path: &url[path] });
+        }
+        super::join(&self.url, href).map(Joined::Far)
     }
 
     /// Writes the URL to `joined` and returns where its path ends; `None` if the reference is not as plain as that.
@@ -68,15 +75,24 @@ impl Base {
         let (kept, rest) = self.split(href)?;
         // A colon may end a scheme, unless something was in front of it.
         let path_bytes = plain_path_bytes(rest, rest.len() < href.len())?;
-        let rest = match rest.as_bytes().get(path_bytes..) {
-            // Without a query there is no question mark.
-            Some(b"?") => &rest[..path_bytes],
-            _ => rest,
-        };
         self.joined.clear();
         self.joined.push_str(&self.url.as_str()[..kept]);
-        self.joined.push_str(rest);
+        self.joined.push_str(without_empty_query(rest, path_bytes));
         (self.joined.len() <= URL_BYTES_MAX).then_some(kept + path_bytes)
+    }
+
+    /// The same for a reference that names a scheme and a host: where its host and its path are.
+    fn join_named(&mut self, href: &str) -> Option<(Range<usize>, Range<usize>)> {
+        let authority = href.strip_prefix("https://").or_else(|| href.strip_prefix("http://"))?;
+        let host_at = href.len() - authority.len();
+        let path_at = host_at + plain_host_bytes(authority)?;
+        let (start, rest) = href.split_at(path_at);
+        let rest = if rest.is_empty() { "/" } else { rest };
+        let path_bytes = rest.starts_with('/').then(|| plain_path_bytes(rest, true))??;
+        self.joined.clear();
+        self.joined.push_str(start);
+        self.joined.push_str(without_empty_query(rest, path_bytes));
+        (self.joined.len() <= URL_BYTES_MAX).then_some((host_at..path_at, path_at..path_at + path_bytes))
     }
 
     /// How much of the base is kept, and what of the reference comes behind it: dot segments at its start are gone.
@@ -102,6 +118,26 @@ impl Base {
             }
         }
     }
+}
+
+/// Path and query, as they are in canonical form: without a query there is no question mark.
+fn without_empty_query(reference: &str, path_bytes: usize) -> &str {
+    if reference.len() == path_bytes + 1 { &reference[..path_bytes] } else { reference }
+}
+
+/// How long the host is that begins `authority`, if it is one of plain names: no address, nothing to be encoded or decoded, and
+/// no port.
+fn plain_host_bytes(authority: &str) -> Option<usize> {
+    let is_of_host = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let bytes = authority.bytes().take_while(is_of_host).count();
+    let host = &authority.as_bytes()[..bytes];
+    let is_name = |label: &[u8]| label.first().is_some_and(u8::is_ascii_lowercase);
+    let is_plain = host.first().is_some_and(u8::is_ascii_alphanumeric)
+        && host.last().is_some_and(u8::is_ascii_alphanumeric)
+        // A last label of digits makes an address, and "xn--" an encoded name.
+        && host.rsplit(|byte| *byte == b'.').next().is_some_and(is_name)
+        && host.windows(2).all(|pair| pair.iter().any(u8::is_ascii_alphanumeric));
+    is_plain.then_some(bytes)
 }
 
 /// How long the path is that a plain reference begins with; `None` if it is not plain, or has segments that begin with a dot.
@@ -160,12 +196,12 @@ static PLAIN: [bool; 256] = {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{join, parse};
+    use super::super::{host_key, join, parse};
     use super::*;
     use proptest::prelude::*;
 
-    /// Both ways to the same place; whether the short one was taken.
-    fn is_near(base: &str, href: &str) -> bool {
+    /// Both ways to the same place; whether a short one was taken.
+    fn is_plain(base: &str, href: &str) -> bool {
         let base = parse(base).expect("the tables hold URLs");
         let expected = join(&base, href);
         let mut prepared = Base::new(base);
@@ -173,6 +209,11 @@ mod tests {
             Some(Joined::Near { url, path }) => {
                 let expected = expected.unwrap_or_else(|| panic!("{href:?} leads nowhere"));
                 assert_eq!((url, path), (expected.as_str(), expected.path()), "{href:?}");
+                true
+            }
+            Some(Joined::Named { url, host, path }) => {
+                let expected = expected.unwrap_or_else(|| panic!("{href:?} leads nowhere"));
+                assert_eq!((url, host, path), (expected.as_str(), host_key(&expected), expected.path()), "{href:?}");
                 true
             }
             Some(Joined::Far(url)) => {
@@ -218,7 +259,7 @@ mod tests {
                 "..//x",
                 ".//",
             ] {
-                assert!(is_near(base, href), "{base} {href}");
+                assert!(is_plain(base, href), "{base} {href}");
             }
             for href in [
                 "",
@@ -232,7 +273,6 @@ mod tests {
                 "/..",
                 "/.",
                 "//x/y",
-                "http://h/x",
                 "a:b",
                 "http:x",
                 "x y",
@@ -252,9 +292,9 @@ mod tests {
                 "/x/.y",
                 "javascript:x",
             ] {
-                assert!(!is_near(base, href), "{base} {href}");
+                assert!(!is_plain(base, href), "{base} {href}");
             }
-            assert!(!is_near(base, &"x".repeat(URL_BYTES_MAX)));
+            assert!(!is_plain(base, &"x".repeat(URL_BYTES_MAX)));
         }
     }
 
@@ -264,7 +304,14 @@ mod tests {
             base in "http://h(:81)?(/(a|b%20|\\.x|;|)){0,4}(\\?[a/.]{0,4})?",
             href in "(/|\\./|\\.\\./|\\?|:|#|%2F|%2f|%2E|%41|%|'|[a-c]|\\.| |\\\\|http|//|ü|&|=|\\||\\^|`|\\{|@){0,8}",
         ) {
-            is_near(&base, &href);
+            is_plain(&base, &href);
+        }
+
+        #[test]
+        fn a_plain_host_is_what_the_parser_makes_of_it(
+            authority in "([a-c1-2]|\\.|-|xn--|0x|A|:|80|@|ü|%){1,8}", path in "(/[a.]{0,2}){0,2}(\\?[a=]{0,2})?",
+        ) {
+            is_plain("http://h/a/b", &format!("http://{authority}{path}"));
         }
     }
 }
