@@ -31,6 +31,9 @@ mod incoming;
 mod journal;
 mod lines;
 mod listener;
+#[cfg(feature = "micro")]
+#[doc(hidden)]
+pub mod micro;
 mod multipart;
 mod origins;
 mod output;

@@ -37,6 +37,9 @@ pub mod html;
 mod known;
 mod linked;
 pub mod login;
+#[cfg(feature = "micro")]
+#[doc(hidden)]
+pub mod micro;
 mod pace;
 pub mod page;
 pub mod robots;
