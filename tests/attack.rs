@@ -15,6 +15,7 @@ mod watch;
 
 use attacks::Attack;
 use common::{Connector, FetchTask, Setup, Site};
+use std::net::SocketAddr;
 use std::time::Duration;
 use watch::{Figures, Replies, Watch};
 use webconnector::action::Status;
@@ -42,7 +43,7 @@ fn plan() -> Plan {
         crowd: usize::try_from(number("ATTACK_CONNECTIONS", 600)).expect("it is a small number"),
         replies: match std::env::var_os("ATTACK_REPLY_MS_MAX") {
             Some(_) => Replies { part: 0.99, within: Duration::from_millis(number("ATTACK_REPLY_MS_MAX", 0)) },
-            None => Replies { part: 0.5, within: Duration::from_secs(2) },
+            None => Replies { part: 0.5, within: Duration::from_millis(500) },
         },
     }
 }
@@ -72,9 +73,10 @@ fn others_are_answered_and_memory_is_bounded_during_every_attack() {
     let large = attacks::submit_large(connector.aci());
     println!("{}", Figures::HEADING);
     let mut failures = Vec::new();
+    // All of them without it.
     let only = std::env::var("ATTACK_ONLY").unwrap_or_default();
     for attack in attacks::all(plan.crowd, &large[0]).into_iter().filter(|attack| attack.name.contains(&only)) {
-        let figures = endure(&attack, &connector, &token, &plan);
+        let figures = endure(&attack, connector.aci(), &connector, &token, &plan);
         println!("{figures}");
         failures.extend(figures.failures(plan.replies, MEMORY_MB_MAX));
     }
@@ -92,7 +94,7 @@ fn without_descriptors_it_survives_and_serves_again() {
     let plan = plan();
     let (site, mut connector, token) = busy(Setup::new().descriptors(160));
     let attack = attacks::idle("connections beyond the descriptors", 400);
-    let figures = endure(&attack, &connector, &token, &plan);
+    let figures = endure(&attack, connector.aci(), &connector, &token, &plan);
     println!("{}\n{figures}", Figures::HEADING);
     let replies = Replies { within: plan.replies.within.max(Duration::from_secs(1)), ..plan.replies };
     assert_eq!(figures.failures(replies, MEMORY_MB_MAX), Vec::<String>::new());
@@ -100,8 +102,42 @@ fn without_descriptors_it_survives_and_serves_again() {
     assert!(connector.terminate().success());
 }
 
-fn endure(attack: &Attack, connector: &Connector, token: &str, plan: &Plan) -> Figures {
+/// The service port has a door of its own, and so has one that speaks TLS: what strangers do there is not felt at the other.
+#[test]
+fn attacks_on_the_service_port_are_not_felt_either() -> Result<(), Box<dyn std::error::Error>> {
+    let plan = plan();
+    let folder = tempfile::TempDir::new()?;
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let (certificate, key) = (folder.path().join("server.pem"), folder.path().join("server.key"));
+    std::fs::write(&certificate, issued.cert.pem())?;
+    std::fs::write(&key, issued.signing_key.serialize_pem())?;
+    let secured = Setup::new()
+        .set("Service", "SSLConfig", "SSLOption0")
+        .set("SSLOption0", "SSLCertificate", certificate.display().to_string())
+        .set("SSLOption0", "SSLPrivateKey", key.display().to_string());
+    let ports = [
+        (Setup::new(), attacks::of_any_port(plan.crowd)),
+        (secured, attacks::before_tls(plan.crowd, &attacks::hello()?)),
+    ];
+    let mut failures = Vec::new();
+    println!("{}", Figures::HEADING);
+    for (setup, attacks) in ports {
+        let (site, mut connector, token) = busy(setup);
+        for attack in attacks {
+            let figures = endure(&attack, connector.service_address(), &connector, &token, &plan);
+            println!("{figures}");
+            failures.extend(figures.failures(plan.replies, MEMORY_MB_MAX));
+        }
+        assert_unharmed(&site, &connector, &token);
+        assert!(connector.terminate().success());
+    }
+    assert_eq!(failures, Vec::<String>::new());
+    Ok(())
+}
+
+/// Attacks one port of `connector`, whose clients ask for the status of `token` meanwhile.
+fn endure(attack: &Attack, address: SocketAddr, connector: &Connector, token: &str, plan: &Plan) -> Figures {
     let watch = Watch::start(connector, token);
-    let deeds = crowd::attack(connector.aci(), attack, plan.lasts);
+    let deeds = crowd::attack(address, attack, plan.lasts);
     watch.end(attack.name, deeds)
 }

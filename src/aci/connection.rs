@@ -75,8 +75,19 @@ pub(super) enum Errand {
 pub(super) enum Sight {
     /// The client has to say more until [`Connection::deadline`].
     Waits,
+    /// The same, and there may be more to take already.
+    Goes,
     Ready(Errand),
     Gone,
+}
+
+/// What came of one.
+enum Looked {
+    /// A part of a request, or nothing. A buffer that is full was not enough.
+    Part {
+        is_full: bool,
+    },
+    Ready(Errand),
 }
 
 enum After {
@@ -125,8 +136,9 @@ impl Connection {
     /// Takes some of what has come, without waiting. `buffer` is only to save the making of one.
     pub(super) fn look(&mut self, shared: &Shared, buffer: &mut [u8], now: Instant) -> Sight {
         match self.try_look(shared, buffer, now) {
-            Ok(Some(errand)) => Sight::Ready(errand),
-            Ok(None) | Err(End::Lingers) => Sight::Waits,
+            Ok(Looked::Ready(errand)) => Sight::Ready(errand),
+            Ok(Looked::Part { is_full: true }) => Sight::Goes,
+            Ok(Looked::Part { is_full: false }) | Err(End::Lingers) => Sight::Waits,
             Err(End::Gone) => Sight::Gone,
             Err(End::Refused(refusal)) => {
                 shared.journal.connections.refused();
@@ -135,30 +147,30 @@ impl Connection {
         }
     }
 
-    fn try_look(&mut self, shared: &Shared, buffer: &mut [u8], now: Instant) -> Result<Option<Errand>, End> {
+    fn try_look(&mut self, shared: &Shared, buffer: &mut [u8], now: Instant) -> Result<Looked, End> {
         match self.stage {
             Stage::Hello => match self.wire.begins_tls(Until::Now) {
-                Ok(true) => Ok(Some(Errand::Secure)),
+                Ok(true) => Ok(Looked::Ready(Errand::Secure)),
                 Ok(false) => Err(Refusal::NotTls.into()),
-                Err(error) => waits(&error).map(|()| None),
+                Err(error) => waits(&error),
             },
             Stage::Requests => loop {
                 let count = match self.wire.read(buffer, Until::Now) {
                     Ok(0) => return Err(End::Gone),
                     Ok(count) => count,
-                    Err(error) => return waits(&error).map(|()| None),
+                    Err(error) => return waits(&error),
                 };
                 match self.advance(&buffer[..count], shared, now, Until::Now)? {
-                    Some(arrived) => return Ok(Some(Errand::Answer(arrived))),
+                    Some(arrived) => return Ok(Looked::Ready(Errand::Answer(arrived))),
                     // What TLS has read ahead shows on no socket.
                     None if self.wire.has_read_ahead() => {}
-                    None => return Ok(None),
+                    None => return Ok(Looked::Part { is_full: count == buffer.len() }),
                 }
             },
             Stage::Lingering(_) => match self.wire.discard(Until::Now) {
                 Ok(0) => Err(End::Gone),
-                Ok(_) => Ok(None),
-                Err(error) => waits(&error).map(|()| None),
+                Ok(_) => Ok(Looked::Part { is_full: false }),
+                Err(error) => waits(&error),
             },
         }
     }
@@ -402,8 +414,8 @@ impl Connection {
 }
 
 /// An error that only says that nothing has come is none.
-fn waits(error: &io::Error) -> Result<(), End> {
-    if error.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(End::Gone) }
+fn waits(error: &io::Error) -> Result<Looked, End> {
+    if error.kind() == ErrorKind::WouldBlock { Ok(Looked::Part { is_full: false }) } else { Err(End::Gone) }
 }
 
 fn write_time(settings: &Settings, bytes: usize) -> Duration {

@@ -37,6 +37,10 @@ const BATCH: usize = 64;
 /// What is read at once.
 const READ_BYTES: usize = 8 * 1024;
 
+/// Looks at connections that have said much and not all of it, after each round of the others: who says little is heard
+/// first, or floods of long heads would keep everybody waiting.
+const TALKERS: usize = 8;
+
 /// A connection's thread keeps its buffers on the heap.
 const STACK_BYTES: usize = 128 * 1024;
 /// Signatures and chains of certificates are computed on the stack.
@@ -257,6 +261,10 @@ impl Acceptor {
             if is_asked_in {
                 self.accept();
             }
+            for _ in 0..TALKERS {
+                let Some(number) = self.room.take_talker() else { break };
+                self.look(number);
+            }
         }
         for Waiting { connection, .. } in self.room.clear() {
             drop(connection);
@@ -271,6 +279,9 @@ impl Acceptor {
 
     /// When there is something to do even if nothing happens.
     fn next_time(&self) -> Option<Instant> {
+        if self.room.has_talkers() {
+            return Some(Instant::now());
+        }
         [self.room.next_deadline(), self.resumes_at, self.recovers_at].into_iter().flatten().min()
     }
 
@@ -317,7 +328,8 @@ impl Acceptor {
         let number = self.next_number;
         self.next_number += 1;
         match sight {
-            Sight::Waits => self.let_wait(number, connection, place),
+            // What is there already is told of at once.
+            Sight::Waits | Sight::Goes => self.let_wait(number, connection, place),
             Sight::Ready(errand) => self.let_serve(number, connection, place, errand),
             Sight::Gone => self.forget(place, ip),
         }
@@ -334,9 +346,14 @@ impl Acceptor {
         // It may have left since the event.
         let Some(Waiting { connection, .. }) = self.room.get_mut(number) else { return };
         let sight = look(connection, &self.shared, &mut self.buffer);
-        if let Sight::Waits = sight {
-            let deadline = connection.deadline();
-            return self.room.set_deadline(number, deadline);
+        if let Sight::Waits | Sight::Goes = sight {
+            let (deadline, peer) = (connection.deadline(), Arc::clone(connection.peer()));
+            self.room.set_deadline(number, deadline);
+            let talks = matches!(sight, Sight::Goes);
+            if self.room.set_talks(number, talks) {
+                self.watch.set_heard(&peer.stream, number, !talks);
+            }
+            return;
         }
         let Some(Waiting { connection, place }) = self.room.leave(number) else { return };
         match sight {
@@ -344,7 +361,7 @@ impl Acceptor {
                 self.watch.forget(&connection.peer().stream);
                 self.let_serve(number, connection, place, errand);
             }
-            Sight::Gone | Sight::Waits => self.forget(place, connection.peer().ip),
+            Sight::Gone | Sight::Waits | Sight::Goes => self.forget(place, connection.peer().ip),
         }
     }
 

@@ -10,6 +10,9 @@ pub(super) struct Room<C> {
     /// Those that may be sent away, by their network: since when they have waited, and their numbers.
     by_network: HashMap<IpAddr, BTreeSet<(u64, u64)>>,
     deadlines: BTreeSet<(Instant, u64)>,
+    /// Those that have said much and not all of it. They take turns.
+    talkers: BTreeSet<u64>,
+    next_talker: u64,
 }
 
 struct Waiting<C> {
@@ -21,7 +24,13 @@ struct Waiting<C> {
 
 impl<C> Room<C> {
     pub(super) fn new() -> Room<C> {
-        Room { waiting: HashMap::new(), by_network: HashMap::new(), deadlines: BTreeSet::new() }
+        Room {
+            waiting: HashMap::new(),
+            by_network: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            talkers: BTreeSet::new(),
+            next_talker: 0,
+        }
     }
 
     /// `number` is that of no other connection. With an `order` of its network and since when it has waited, on whatever
@@ -47,9 +56,26 @@ impl<C> Room<C> {
         }
     }
 
+    /// Whether there is more to take of what it has said. Returns whether that is new.
+    pub(super) fn set_talks(&mut self, number: u64, talks: bool) -> bool {
+        if talks { self.talkers.insert(number) } else { self.talkers.remove(&number) }
+    }
+
+    pub(super) fn has_talkers(&self) -> bool {
+        !self.talkers.is_empty()
+    }
+
+    /// The number of the talker whose turn it is.
+    pub(super) fn take_talker(&mut self) -> Option<u64> {
+        let next = self.talkers.range(self.next_talker..).next().or_else(|| self.talkers.first()).copied()?;
+        self.next_talker = next + 1;
+        Some(next)
+    }
+
     pub(super) fn leave(&mut self, number: u64) -> Option<C> {
         let Waiting { connection, deadline, order } = self.waiting.remove(&number)?;
         self.deadlines.remove(&(deadline, number));
+        self.talkers.remove(&number);
         if let Some((network, since)) = order
             && let Some(of_network) = self.by_network.get_mut(&network)
         {
@@ -82,6 +108,7 @@ impl<C> Room<C> {
     pub(super) fn clear(&mut self) -> impl Iterator<Item = C> {
         self.by_network.clear();
         self.deadlines.clear();
+        self.talkers.clear();
         self.waiting.drain().map(|(_, waiting)| waiting.connection)
     }
 }
@@ -110,6 +137,12 @@ mod tests {
         room.set_deadline(1, at(9));
         assert_eq!((room.next_deadline(), room.longest().count()), (Some(at(4)), 2));
         assert_eq!((room.leave(4), room.longest().count(), room.get_mut(1)), (Some('d'), 1, Some(&mut 'a')));
+        assert_eq!((room.set_talks(1, true), room.set_talks(1, true), room.take_talker()), (true, false, Some(1)));
+        room.enter(5, 'e', at(5), None);
+        room.enter(6, 'f', at(6), None);
+        assert!(room.set_talks(5, true) && room.set_talks(6, true) && room.set_talks(1, false));
+        assert_eq!([room.take_talker(), room.take_talker(), room.take_talker()], [Some(5), Some(6), Some(5)]);
+        assert_eq!((room.leave(6), room.leave(5), room.take_talker()), (Some('f'), Some('e'), None));
         assert_eq!((room.clear().count(), room.next_deadline(), room.longest().count()), (1, None, 0));
     }
 }

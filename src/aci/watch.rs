@@ -63,6 +63,12 @@ impl Watch {
         let _ = epoll::delete(&self.epoll, stream);
     }
 
+    /// Whether to tell of a connection that is watched. Its end is told of in any case.
+    pub(super) fn set_heard(&self, stream: &TcpStream, number: u64, is_heard: bool) {
+        let flags = if is_heard { EventFlags::IN } else { EventFlags::empty() };
+        let _ = epoll::modify(&self.epoll, stream, EventData::new_u64(number), flags);
+    }
+
     /// Does not tell of newcomers.
     pub(super) fn pause(&self, listener: &TcpListener) {
         let _ = epoll::modify(&self.epoll, listener, EventData::new_u64(NEWCOMERS), EventFlags::empty());

@@ -4,8 +4,10 @@
 
 use crate::common::{Response, encode};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub struct Attack {
     pub name: &'static str,
@@ -92,6 +94,43 @@ pub fn all(crowd: usize, large: &str) -> Vec<Attack> {
         with("NUL, control and non-ASCII bytes", 16, odd_bytes(), Then::OneReply),
         with("everything too large", 16, oversized(), Then::OneReply),
     ]
+}
+
+/// Those that need no certain action, on a port that speaks plain HTTP.
+pub fn of_any_port(crowd: usize) -> Vec<Attack> {
+    let body = b"POST /a=GetPid HTTP/1.1\r\nContent-Length: 1000000\r\n\r\na".to_vec();
+    let with = |name, connections, openings, then| Attack { name, connections, openings, then };
+    vec![
+        idle("service: idle connections", crowd),
+        with("service: new connections, closed at once", 64, vec![Vec::new()], Then::Close),
+        with("service: slow request lines", crowd, vec![b"GET /a".to_vec()], Then::Drip(b"a")),
+        with("service: slow bodies", crowd, vec![body], Then::Drip(b"a")),
+        with("service: requests as fast as they are answered", 64, vec![get("/action=GetStatus")], Then::Ask),
+    ]
+}
+
+/// What strangers can do on a port that speaks TLS before it is agreed. `hello` is a client's first message.
+pub fn before_tls(crowd: usize, hello: &[u8]) -> Vec<Attack> {
+    let with = |name, connections, openings, then| Attack { name, connections, openings, then };
+    let half = hello[..hello.len() / 2].to_vec();
+    vec![
+        idle("TLS: idle connections", crowd),
+        with("TLS: new connections, closed at once", 64, vec![Vec::new(), half.clone(), hello.to_vec()], Then::Close),
+        with("TLS: half a hello", crowd, vec![half], Then::Hold),
+        with("TLS: slow hellos", crowd, vec![hello[..6].to_vec()], Then::Drip(&[0])),
+        with("TLS: hellos without an end", 64, vec![hello.to_vec()], Then::Hold),
+        with("TLS: plain requests", 16, vec![ASK.into()], Then::OneReply),
+    ]
+}
+
+/// A client's first message, as rustls sends it.
+pub fn hello() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = config.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    let mut bytes = Vec::new();
+    ClientConnection::new(Arc::new(config), "localhost".try_into()?)?.write_tls(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn get(target: &str) -> Vec<u8> {
