@@ -154,6 +154,34 @@ fn stored_brotli(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn xhtml_is_read_as_xml() {
+    let page = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\" \
+                \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd\">\n\
+                <html xmlns=\"http://www.w3.org/1999/xhtml\" xml:lang=\"en\"><head><title>Caf&eacute; &amp; &#8364;</title>\
+                <meta name=\"author\" content=\"J&ouml;rg &lt;3\"/><script type=\"text/javascript\" src=\"s.js\"/>\
+                <style type=\"text/css\"><![CDATA[ p > a { color: red } ]]></style></head><body><div id=\"empty\"/>\
+                <p>One<br/>two<![CDATA[ 1 < 2 &amp; <a href=\"/no\">no link</a>]]></p><iframe title=\"none\"/><textarea/>\
+                <p>&ldquo;three&rdquo;&nbsp;&hellip; <a href=\"/a?x=1&amp;y=2\">four</a></p></body></html>";
+    let kind = "application/xhtml+xml";
+    let site = Site::new().file("/", kind, page).page("/a?x=1&y=2", "").file("/html", "text/html", page);
+    let mut connector = Connector::with(FetchTask::named("docs").set("Url", site.url("/")));
+    connector.run("docs");
+    let changes = connector.changes("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /", "add /a?x=1&y=2"], "no link is in a CDATA section");
+    let document = changes.iter().find(|change| change.reference == site.url("/")).expect("it was added");
+    assert_eq!(document.title, "Caf\u{e9} & \u{20ac}");
+    assert_eq!(document.field("author"), Some("J\u{f6}rg <3"));
+    assert_eq!(document.field("CONTENT-TYPE"), Some(kind));
+    let content = "One\ntwo 1 < 2 &amp; <a href=\"/no\">no link</a>\n\u{201c}three\u{201d} \u{2026} four";
+    assert_eq!(document.content, content);
+    // The same bytes as HTML are a script without an end: the type decides, not how a page begins.
+    let html = Connector::with(FetchTask::named("docs").set("Url", site.url("/html")));
+    html.run("docs");
+    let [document] = &html.changes("docs")[..] else { panic!("not one document") };
+    assert_eq!((document.title.as_str(), document.content.as_str()), ("Caf\u{e9} & \u{20ac}", ""));
+}
+
+#[test]
 fn a_delete_has_a_reference_and_an_identifier_and_nothing_else() {
     let site = Site::new().page("/", "<a href=/a>a</a>").page("/a", "");
     let connector = Connector::with(FetchTask::named("docs").set("Url", site.url("/")));
