@@ -322,6 +322,36 @@ fn pages_are_had_through_a_proxy_that_the_file_names_and_no_action_may() {
 }
 
 #[test]
+fn the_proxy_of_the_environment_is_used_if_the_task_says_so() {
+    let direct = Site::new().page("/direct", "<title>Direct</title>");
+    let page = format!("<a href=/a>a</a><a href='{}'>direct</a>", direct.url("/direct"));
+    let proxy = Site::new().page("http://nowhere.invalid/", &page).page("http://nowhere.invalid/a", "");
+    // A CGI request's header becomes HTTP_PROXY, which is therefore not believed.
+    let evil = Site::new();
+    let environment = [
+        ("http_proxy", format!("http://joe:hunter2@{}", proxy.host())),
+        ("HTTP_PROXY", format!("http://{}", evil.host())),
+        ("NO_PROXY", "intranet.example, 127.0.0.0/8".to_owned()),
+    ];
+    let task = FetchTask::named("docs").set("Url", "http://nowhere.invalid/").set("FollowRobotProtocol", "FALSE");
+    let task = task.set("StayOnSite", "FALSE").set("MaxRetries", "0");
+    let mut connector = Setup::new().environment(environment).task(task).start();
+    let token = connector.synchronize("docs");
+    assert_eq!(connector.wait_until_done(&token), Status::Error);
+    assert!(proxy.requests().is_empty(), "nobody has asked for it");
+
+    let query = "action=Fetch&FetchAction=Synchronize&TaskSections=docs&UseEnvironmentProxies=TRUE";
+    let token = connector.submit(query);
+    assert_eq!(connector.wait_until_done(&token), Status::Finished, "{:?}", connector.action(&token));
+    assert_eq!(connector.new_changes("docs"), ["add /", "add /a", "add /direct"]);
+    assert_eq!(sent(&proxy, "http://nowhere.invalid/a", "Proxy-Authorization"), ["Basic am9lOmh1bnRlcjI="]);
+    assert_eq!(sent(&direct, "/direct", "Proxy-Authorization"), [""], "what NO_PROXY names is asked directly");
+    assert_eq!(proxy.requests().len(), 2);
+    assert!(evil.requests().is_empty());
+    assert!(!told(&connector, &token).contains("hunter2"));
+}
+
+#[test]
 fn an_address_that_is_not_public_is_refused_where_the_file_says_so() {
     let site = Site::new().page("/", "");
     let connector = Connector::with(

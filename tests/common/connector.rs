@@ -335,6 +335,10 @@ impl Connector {
         if let Start::Named = self.start {
             command.arg("--config").arg(self.folder().join("webconnector.cfg"));
         }
+        // Proxies of the machine must not decide about a test.
+        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+            command.env_remove(name).env_remove(name.to_ascii_uppercase());
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(command, self.folder()));
     }
