@@ -193,3 +193,34 @@ fn a_page_that_robots_txt_now_forbids_is_deleted() {
     assert_eq!(connector.new_changes("docs"), ["delete /c"]);
     assert_eq!(site.hits("/c"), 1);
 }
+
+#[test]
+fn fields_of_ingest_actions_are_on_what_is_delivered_and_another_value_alone_delivers_nothing() -> std::io::Result<()> {
+    let site = Site::new().page("/", "<a href=/a>a</a>").page("/a", "a").conditional();
+    let task = FetchTask::named("docs").set("Url", site.url("/")).set("IngestActions", "META:Team=red,META:Note=a=b");
+    let mut connector = Connector::with(task);
+    connector.run("docs");
+    let changes = connector.changes("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /", "add /a"]);
+    for change in &changes {
+        assert_eq!((change.field("Team"), change.field("Note")), (Some("red"), Some("a=b")), "{change:?}");
+    }
+
+    let file = connector.folder().join("webconnector.cfg");
+    std::fs::write(&file, std::fs::read_to_string(&file)?.replace("Team=red", "Team=blue"))?;
+    let action = connector.run("docs");
+    assert_eq!((action.count("unchanged"), action.count("updated")), (2, 0));
+    site.set("/a", "b");
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), ["update /a"]);
+    assert_eq!(connector.changes("docs").last().and_then(|change| change.field("Team")), Some("blue"));
+
+    // Named, a page is delivered again although it is the same.
+    let named = changes.iter().find(|change| change.reference == site.url("/")).expect("it was added");
+    let identifiers = common::encode(&named.identifier);
+    let query = format!("action=Fetch&FetchAction=Synchronize&TaskSections=docs&Identifiers={identifiers}");
+    connector.wait_until_done(&connector.submit(&query));
+    assert_eq!(connector.new_changes("docs"), ["update /"]);
+    assert_eq!(connector.changes("docs").last().and_then(|change| change.field("Team")), Some("blue"));
+    Ok(())
+}

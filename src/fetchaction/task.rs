@@ -265,7 +265,7 @@ pub const PARAMETERS: &[TaskParameter] = &[
     of_reference(
         "IngestActions",
         "",
-        "META:Field=Value, separated by commas: fields that each document gets before it is delivered",
+        "META:Field=Value, separated by commas: fields that each document gets when it is delivered; another value alone delivers none again",
     ),
     of_reference(
         "SSLMethod",
