@@ -66,6 +66,28 @@ fn the_markup_of_a_page_may_lie_beside_its_text() -> std::io::Result<()> {
 }
 
 #[test]
+fn noframes_leave_the_markup_if_the_task_says_so_and_are_never_text_or_links() -> std::io::Result<()> {
+    let frames = "<title>Frames</title><frameset cols='*,*'><frame src=/a><noframes><p>Old <a href=/old>x</a>\
+                  </noframes></frameset>";
+    let site = Site::new().page("/", frames).page("/a", "<p>A").page("/old", "");
+    for (removes, is_there) in [("FALSE", true), ("TRUE", false)] {
+        let task = docs(&site).set("IngestAsPlainText", "FALSE").set("RemoveNoframes", removes);
+        let mut connector = Connector::with(task);
+        connector.run("docs");
+        assert_eq!(connector.new_changes("docs"), ["add /", "add /a"]);
+        let changes = connector.changes("docs");
+        assert_eq!((changes[0].title.as_str(), changes[0].content.as_str()), ("Frames", ""));
+        let files: Vec<_> =
+            std::fs::read_dir(connector.folder().join("output/docs.files"))?.collect::<Result<_, _>>()?;
+        let markup = files.iter().map(|file| std::fs::read_to_string(file.path())).collect::<Result<Vec<_>, _>>()?;
+        let markup = markup.into_iter().find(|markup| markup.contains("<frameset")).expect("it lies beside its text");
+        assert!(markup.contains("<frame src=/a>") && markup.trim_end().ends_with("</frameset>"), "{markup}");
+        assert_eq!((markup.contains("noframes"), markup.contains("Old")), (is_there, is_there), "{markup}");
+    }
+    Ok(())
+}
+
+#[test]
 fn other_settings_under_which_a_page_is_read_make_it_new() {
     let site = Site::new().page("/", PAGE).conditional();
     let connector = Connector::bare();
