@@ -4,6 +4,7 @@ mod common;
 
 use common::{Connector, FetchTask, Site, brief, poll};
 use std::time::{Duration, SystemTime};
+use webconnector::action::Status;
 
 fn docs(site: &Site) -> FetchTask {
     FetchTask::named("docs").set("Url", site.url("/")).set("MaxRetries", "0")
@@ -93,4 +94,61 @@ fn a_document_tells_who_led_to_it_and_a_hash_of_what_it_says() {
     let hashes = ["/", "/a", "/b"].map(|path| of(path, "CONTENT_HASH").expect("it has one"));
     assert!(hashes.iter().all(|hash| hash.len() == 32), "{hashes:?}");
     assert_eq!((hashes[0] == hashes[1], hashes[1] == hashes[2]), (false, true), "{hashes:?}");
+}
+
+#[test]
+fn a_robots_txt_that_cannot_be_had_keeps_the_crawl_away_unless_its_errors_are_ignored() {
+    let site = Site::new().page("/", "<a href=/a>a</a>").page("/a", "");
+    let mut connector = Connector::with(docs(&site));
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /", "add /a"]);
+    let fetch = |connector: &Connector, setting: &str| {
+        let query = format!("action=Fetch&FetchAction=Synchronize&TaskSections=docs{setting}");
+        let token = connector.submit(&query);
+        (connector.wait_until_done(&token), connector.action(&token))
+    };
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nuser-agent: *";
+    for (problem, said) in [(Some(500), "500"), (Some(429), "429"), (None, "")] {
+        let site = match problem {
+            Some(status) => {
+                site.set_status("/robots.txt", status);
+                &site
+            }
+            None => &Site::new().raw("/robots.txt", cut.as_bytes(), None, Duration::ZERO).page("/", ""),
+        };
+        let url = format!("&Url={}", common::encode(&site.url("/")));
+        let before = site.hits("/");
+        let (status, action) = fetch(&connector, &url);
+        assert_eq!((status, site.hits("/")), (Status::Error, before), "{problem:?}");
+        let error = action.text("error");
+        assert!(error.contains("robots.txt") && error.contains(said), "{error}");
+        assert_eq!(connector.new_changes("docs"), Vec::<String>::new(), "nothing is gone that was not looked for");
+        let (status, _) = fetch(&connector, &format!("{url}&IgnoreRobotProtocolErrors=TRUE"));
+        assert_eq!((status, site.hits("/")), (Status::Finished, before + 1), "{problem:?}");
+        connector.new_changes("docs");
+    }
+
+    // Only its errors are ignored: what it says counts.
+    site.set("/robots.txt", "user-agent: *\ndisallow: /a\n");
+    let mut connector = Connector::with(docs(&site).set("IgnoreRobotProtocolErrors", "TRUE"));
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /"]);
+}
+
+#[test]
+fn a_robots_txt_is_asked_for_once_in_a_crawl_and_anew_in_the_next() {
+    let links = (0..100).fold(String::new(), |links, number| links + &format!("<a href=/{number}>x</a>"));
+    let other = Site::new().page("/", "").page("/b", "");
+    let elsewhere = format!("<a href='{}'>y</a><a href='{}'>z</a>", other.url("/"), other.url("/b"));
+    let site = Site::new().anything("text/html", "").page("/", &format!("{links}{elsewhere}"));
+    let site = site.file("/robots.txt", "text/plain", "user-agent: *\ndisallow: /7\ndisallow: /8$\n");
+    let mut connector = Connector::with(docs(&site).set("StayOnSite", "FALSE").set("SynchronizeThreads", "8"));
+    let action = connector.run("docs");
+    assert_eq!(action.count("added"), 101 - 12 + 2, "{action:?}");
+    assert_eq!((site.hits("/robots.txt"), other.hits("/robots.txt")), (1, 1), "each origin has its own");
+    connector.new_changes("docs");
+    site.set("/robots.txt", "user-agent: *\ndisallow: /7\ndisallow: /9$\n");
+    connector.run("docs");
+    assert_eq!(connector.new_changes("docs"), ["add /8", "delete /9"]);
+    assert_eq!((site.hits("/robots.txt"), other.hits("/robots.txt")), (2, 2));
 }
