@@ -66,6 +66,26 @@ fn the_markup_of_a_page_may_lie_beside_its_text() -> std::io::Result<()> {
 }
 
 #[test]
+fn the_markup_of_xhtml_is_cut_as_xml_and_has_a_name_that_says_so() -> std::io::Result<()> {
+    let page = "<html xmlns='http://www.w3.org/1999/xhtml'><head><title>X</title><script src='s.js'/></head><body>\
+                <div class='main'/><div class='main'><p>One <br/><script>//<![CDATA[\nif (a < b) '</p>'\n//]]></script>two</p>\
+                </div><p>three</p></body></html>";
+    let site = Site::new().file("/", "application/xhtml+xml", page);
+    let task = docs(&site).set("IngestAsPlainText", "FALSE").set("RemoveScripts", "TRUE");
+    let connector = Connector::with(task.set("ClippingMode", "CSSCLIPPING").set("ClipPageUsingCssSelect", "div.main"));
+    connector.run("docs");
+    let [document] = &connector.changes("docs")[..] else { panic!("not one document") };
+    assert_eq!((document.title.as_str(), document.content.as_str()), ("X", "One\ntwo"));
+    let files: Vec<_> = std::fs::read_dir(connector.folder().join("output/docs.files"))?.collect::<Result<_, _>>()?;
+    let [file] = &files[..] else { panic!("not one file: {files:?}") };
+    assert_eq!(file.path().extension().and_then(std::ffi::OsStr::to_str), Some("xhtml"));
+    let markup = std::fs::read_to_string(file.path())?;
+    assert!(markup.contains("<div class='main'/>") && markup.contains("<p>One <br/>two</p>"), "{markup}");
+    assert!(!markup.contains("script") && !markup.contains("three"), "{markup}");
+    Ok(())
+}
+
+#[test]
 fn noframes_leave_the_markup_if_the_task_says_so_and_are_never_text_or_links() -> std::io::Result<()> {
     let frames = "<title>Frames</title><frameset cols='*,*'><frame src=/a><noframes><p>Old <a href=/old>x</a>\
                   </noframes></frameset>";

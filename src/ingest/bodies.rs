@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The types whose readers go by the extension. Any other is `bin`.
-const EXTENSIONS: [(&str, &str); 20] = [
+const EXTENSIONS: [(&str, &str); 21] = [
     ("application/pdf", "pdf"),
     ("application/msword", "doc"),
     ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
@@ -28,6 +28,7 @@ const EXTENSIONS: [(&str, &str); 20] = [
     ("application/epub+zip", "epub"),
     ("application/zip", "zip"),
     ("text/html", "html"),
+    ("application/xhtml+xml", "xhtml"),
     ("text/plain", "txt"),
     ("image/png", "png"),
     ("image/jpeg", "jpg"),
