@@ -76,7 +76,7 @@ pub fn base(page: &Url, base: &str) -> Url {
 
 /// What a link `href` on the page `base` leads to. `None` if that is no http or https URL, or is too long.
 ///
-/// `base` is what [`base`] answers; the answer is canonical. Called for every link of every page.
+/// `base` is what [`base()`] answers; the answer is canonical. Called for every link of every page.
 pub fn join(base: &Url, href: &str) -> Option<Url> {
     let href = without_fragment(href);
     if href.len() > URL_BYTES_MAX || scheme(href).is_some_and(|scheme| !is_web(scheme)) {

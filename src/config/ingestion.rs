@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub struct Ingestion {
     /// Where documents go; nowhere if it is empty (`EnableIngestion=FALSE`).
     pub targets: Vec<Target>,
-    /// The folders below which documents may be collected; absolute if [`Config::base`] is.
+    /// The folders below which documents may be collected; absolute if [`super::Config::base`] is.
     pub destinations: Vec<PathBuf>,
     /// The value of `AUTN_GROUP`.
     pub group: String,
@@ -22,7 +22,7 @@ pub enum Target {
     Cfs { host: String, port: u16 },
     /// The index port of a Content server.
     Content { host: String, port: u16 },
-    /// Files below `directory`, which is absolute if [`Config::base`] is.
+    /// Files below `directory`, which is absolute if [`super::Config::base`] is.
     Files { format: Format, directory: PathBuf },
 }
 

@@ -7,7 +7,7 @@
 use super::{Position, URL_BYTES_MAX, Url, decode_hex, is_unreserved};
 use std::ops::Range;
 
-/// A URL as [`super::base`] makes it, and room for what is joined to it.
+/// A URL as [`super::base()`] makes it, and room for what is joined to it.
 #[derive(Debug, Clone)]
 pub struct Base {
     url: Url,
