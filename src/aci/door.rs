@@ -419,7 +419,9 @@ impl Acceptor {
     /// longest among those of the network with the most connections: who floods pays for it.
     fn send_away(&mut self, is_dispensable: impl Fn(IpAddr) -> bool) -> bool {
         loop {
-            let served = self.served.iter().filter(|(_, served)| served.place == Place::Guest);
+            // Enough threads have been told; until they end, only who has none is sent away.
+            let may_leave = self.leaving < LEAVING_MAX;
+            let served = self.served.iter().filter(|(_, served)| may_leave && served.place == Place::Guest);
             let served = served.filter_map(|(number, Served { peer, .. })| {
                 Some((guests::network(peer.ip), peer.waits_since()?, *number))
             });
@@ -428,9 +430,6 @@ impl Acceptor {
                 |&(network, since, _): &(IpAddr, u64, u64)| (self.guests.of_network(network), std::cmp::Reverse(since));
             let Some((_, _, number)) = candidates.max_by_key(rank) else { return false };
             if let Some(served) = self.served.get_mut(&number) {
-                if self.leaving >= LEAVING_MAX {
-                    return false;
-                }
                 served.place = Place::Leaving;
                 self.leaving += 1;
                 self.guests.leave(served.peer.ip);
