@@ -15,6 +15,7 @@ mod identifiers;
 mod identifiersxml;
 mod named;
 mod outlet;
+mod parameters;
 mod purge;
 mod resend;
 mod schedule;
@@ -26,9 +27,10 @@ mod tasklist;
 mod view;
 
 pub use self::check::Findings;
+pub use self::parameters::{PARAMETERS, TaskParameter};
 pub use self::schedule::{Progress, Schedule, Schedules};
 pub use self::synchronize::FIELDS;
-pub use self::task::{PARAMETERS, PlanError, Task, TaskParameter, is_datastore_name};
+pub use self::task::{PlanError, Task, is_datastore_name};
 pub use self::tasklist::{TaskInfo, TaskList};
 pub use self::view::{ViewError, Viewed};
 
@@ -75,8 +77,8 @@ pub struct FetchActions {
 
 /// Whether a fetch action or a task has a parameter of this name, numbered or not.
 pub fn is_parameter(name: &str) -> bool {
-    let of_actions = task::OF_THE_ACTION.iter().chain(collect::PARAMS).chain(identifiers::PARAMS);
-    task::is_parameter(name) || of_actions.into_iter().any(|known| known.eq_ignore_ascii_case(name))
+    let of_actions = parameters::OF_THE_ACTION.iter().chain(collect::PARAMS).chain(identifiers::PARAMS);
+    parameters::is_parameter(name) || of_actions.into_iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// What an action is going to do.

@@ -2,20 +2,9 @@
 
 mod common;
 
-use common::{Connector, FetchTask, Site, brief, poll};
+use common::{Connector, Site, brief, crawl, docs, poll};
 use std::time::{Duration, SystemTime};
 use webconnector::action::Status;
-
-fn docs(site: &Site) -> FetchTask {
-    FetchTask::named("docs").set("Url", site.url("/")).set("MaxRetries", "0")
-}
-
-/// What one crawl of `task` adds.
-fn crawl(task: FetchTask) -> Vec<String> {
-    let mut connector = Connector::with(task);
-    connector.run("docs");
-    connector.new_changes("docs")
-}
 
 #[test]
 fn every_x_robots_tag_counts() {

@@ -4,7 +4,7 @@ mod common;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::{Connector, FetchTask, Setup, Site, brief, encode};
+use common::{Connector, FetchTask, Setup, Site, brief, crawl, docs, encode};
 use std::time::Duration;
 use webconnector::action::Status;
 
@@ -17,17 +17,6 @@ fn site_a() -> Site {
         .page("/c.html", "<title>C</title><a href=\"./d.html\">d</a>")
         .page("/d.html", "<title>D</title>")
         .file("/x.css", "text/css", "p { color: red }")
-}
-
-fn docs(site: &Site) -> FetchTask {
-    FetchTask::named("docs").set("Url", site.url("/")).set("MaxRetries", "0")
-}
-
-/// What one crawl of `task` adds.
-fn crawl(task: FetchTask) -> Vec<String> {
-    let mut connector = Connector::with(task);
-    connector.run("docs");
-    connector.new_changes("docs")
 }
 
 #[test]

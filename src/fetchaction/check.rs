@@ -1,8 +1,9 @@
 //! What is to be said about the task sections of a configuration before anybody runs them.
 
 use super::Settings;
+use super::parameters::{PARAMETERS, is_parameter, list_of};
 use super::schedule::{self, Schedule};
-use super::task::{self, PARAMETERS, PlanError, is_parameter};
+use super::task::{self, PlanError};
 use crate::action::Params;
 use crate::config::{BadSetting, Entry, Ini, Layers, Notice, Section, nearest};
 use std::collections::HashSet;
@@ -43,9 +44,8 @@ pub(super) fn check(settings: &Settings, is_own_section: impl Fn(&str) -> bool) 
     let ini = &*settings.ini;
     let mut findings = Findings::default();
     let is_listed = |name: &str| settings.tasks.iter().any(|task| task.eq_ignore_ascii_case(name));
-    let is_start = |name: &str| {
-        matches!(task::list_of(name), Some("Url" | "SitemapUrl")) || name.eq_ignore_ascii_case("SitemapFile")
-    };
+    let is_start =
+        |name: &str| matches!(list_of(name), Some("Url" | "SitemapUrl")) || name.eq_ignore_ascii_case("SitemapFile");
     let has_start = |section: &Section| section.entries().any(|entry| is_start(&entry.name));
     let is_task =
         |section: &&Section| is_listed(section.name()) || !is_own_section(section.name()) && has_start(section);
@@ -124,7 +124,7 @@ fn problems(settings: &Settings, task: &str) -> Vec<BadSetting> {
         if problems.iter().any(|known| known.name == bad.name) {
             break;
         }
-        let list = task::list_of(&bad.name).or(is_file.then_some("SitemapUrl"));
+        let list = list_of(&bad.name).or(is_file.then_some("SitemapUrl"));
         match list {
             Some(start @ ("Url" | "SitemapUrl")) => params.push(start, "http://localhost/"),
             Some(_) => {

@@ -23,6 +23,18 @@ pub use site::Site;
 
 use std::time::{Duration, Instant};
 
+/// The whole of `site` from its start page, without a second try for what fails.
+pub fn docs(site: &Site) -> FetchTask {
+    FetchTask::named("docs").set("Url", site.url("/")).set("MaxRetries", "0")
+}
+
+/// What one crawl of `task`, whose name is docs, adds.
+pub fn crawl(task: FetchTask) -> Vec<String> {
+    let mut connector = Connector::with(task);
+    connector.run("docs");
+    connector.new_changes("docs")
+}
+
 /// How long anything that must happen may take before it is taken for a failure.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
