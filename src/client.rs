@@ -8,21 +8,27 @@
 mod auth;
 mod body;
 mod coding;
+mod connection;
+mod connector;
 mod cookies;
 mod error;
 mod extra;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod head;
 mod home;
 mod names;
+mod pool;
 mod proxy;
 mod reach;
+mod request;
 mod response;
 mod socket;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transfer;
 
 pub use cookies::Cookie;
 pub use error::{ClientError, Phase};
@@ -38,24 +44,18 @@ use crate::pause::PauseGate;
 use crate::stop::{StopFlag, Stopped};
 use ::url::Url;
 use auth::Auth;
+use connection::Connection;
+use connector::Connector;
 use cookies::Jar;
-use error::Stale;
-use socket::{FlaggedConnector, FlaggedResolver};
+use head::Head;
+use pool::Pool;
+use request::{Fields, Request, is_value};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tls::TlsConnector;
-use ureq::Agent;
-use ureq::config::AutoHeaderValue;
-use ureq::http::{self, HeaderMap, HeaderValue, Method, Request, header};
 
 /// What a server is told that we take. Pages first: some servers choose by it.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-/// Room for reading, per connection; also more than a whole head may need.
-const INPUT_BYTES: usize = 32 * 1024;
-/// Room for writing, per connection. A request's longest line (its URL) must fit.
-const OUTPUT_BYTES: usize = 16 * 1024;
-/// Largest response head. Less than the room for reading, so that a longer one is seen to be so.
-const HEAD_BYTES_MAX: usize = INPUT_BYTES - 1;
 const TIMEOUT_MAX: Duration = Duration::from_hours(24);
 /// Times that one request is sent: without credentials, with them, and with those for a new nonce.
 const SENT_MAX: usize = 3;
@@ -123,13 +123,14 @@ pub struct Client(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    agent: Agent,
+    connector: Arc<Connector>,
+    pool: Arc<Pool>,
     stop: StopFlag,
     /// Open, unless the client was made with another one.
     pause: PauseGate,
     /// Asked before every request that a caller did not ask for itself: without it, such ones leave at once.
     turns: Option<Arc<Turns>>,
-    user_agent: HeaderValue,
+    user_agent: String,
     page_timeout: Duration,
     body_bytes_max: u64,
     home: Home,
@@ -168,63 +169,46 @@ impl Client {
 
     /// Asks for `url`. Any status is a response, redirects too.
     pub fn get(&self, url: &Url, conditions: &Conditions) -> Result<Response, ClientError> {
-        let mut fields = HeaderMap::new();
-        let mut add = |name, value: &Option<String>| {
-            if let Some(Ok(value)) = value.as_deref().map(|value| HeaderValue::from_bytes(value.as_bytes())) {
-                fields.insert(name, value);
-            }
-        };
-        add(header::IF_NONE_MATCH, &conditions.etag);
-        add(header::IF_MODIFIED_SINCE, &conditions.modified_since);
-        self.0.perform(&Method::GET, url, &fields, &[])
+        let mut fields = Fields::default();
+        if let Some(etag) = &conditions.etag {
+            fields.add("If-None-Match", etag);
+        }
+        if let Some(date) = &conditions.modified_since {
+            fields.add("If-Modified-Since", date);
+        }
+        self.0.perform(url, &fields, None)
     }
 
     /// Sends `body`. Never sent twice: if the server closed a kept connection at that moment, the error is transient
     /// and the caller knows whether repeating does harm.
     pub fn post(&self, url: &Url, content_type: &str, body: &[u8]) -> Result<Response, ClientError> {
-        let content_type = HeaderValue::from_str(content_type).map_err(|_| ClientError::Url {
-            url: url.to_string(),
-            why: format!("{content_type:?} cannot be a content type"),
-        })?;
-        let fields = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
-        self.0.perform(&Method::POST, url, &fields, body)
+        if !is_value(content_type) {
+            let why = format!("{content_type:?} cannot be a content type");
+            return Err(ClientError::Url { url: url.to_string(), why });
+        }
+        let mut fields = Fields::default();
+        fields.add("Content-Type", content_type);
+        self.0.perform(url, &fields, Some(body))
     }
 
     fn with_names(settings: &Settings, stop: &StopFlag, pause: &PauseGate, names: Arc<Names>) -> Client {
-        let connect_timeout = settings.connect_timeout.min(TIMEOUT_MAX);
-        let page_timeout = settings.page_timeout.min(TIMEOUT_MAX);
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .accept(ACCEPT)
-            .accept_encoding(AutoHeaderValue::Provided(Arc::new(coding::ACCEPTED.to_owned())))
-            .input_buffer_size(INPUT_BYTES)
-            .output_buffer_size(OUTPUT_BYTES)
-            .max_response_header_size(HEAD_BYTES_MAX)
-            .max_idle_connections(settings.idle_connections_max)
-            .max_idle_connections_per_host(settings.idle_connections_max)
-            .timeout_global(Some(page_timeout))
-            .timeout_resolve(Some(connect_timeout))
-            .timeout_connect(Some(connect_timeout))
-            .build();
-        let proxies = Arc::new(settings.proxies.clone());
-        let connector = FlaggedConnector {
+        let connector = Connector {
             stop: stop.clone(),
-            proxies: Arc::clone(&proxies),
+            names,
+            asker: Asker::new(),
+            proxies: settings.proxies.clone(),
             reach: settings.reach,
             tls: TlsConnector::new(settings.tls.clone()),
+            timeout: settings.connect_timeout.min(TIMEOUT_MAX),
         };
-        let resolver = FlaggedResolver { names, asker: Asker::new(), proxies, stop: stop.clone() };
-        let user_agent: String = settings.user_agent.chars().filter(|c| !c.is_control()).collect();
         Client(Arc::new(Inner {
-            agent: Agent::with_parts(config, connector, resolver),
+            connector: Arc::new(connector),
+            pool: Arc::new(Pool::new(settings.idle_connections_max)),
             stop: stop.clone(),
             pause: pause.clone(),
             turns: None,
-            user_agent: HeaderValue::from_bytes(user_agent.as_bytes())
-                .expect("any text without control characters can be a header's value"),
-            page_timeout,
+            user_agent: settings.user_agent.chars().filter(|c| !c.is_control()).collect(),
+            page_timeout: settings.page_timeout.min(TIMEOUT_MAX),
             body_bytes_max: settings.body_bytes_max,
             home: settings.home.clone(),
             headers: settings.headers.clone(),
@@ -235,24 +219,25 @@ impl Client {
 }
 
 impl Inner {
-    fn perform(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
+    /// A POST where there is a body.
+    fn perform(&self, url: &Url, fields: &Fields, body: Option<&[u8]>) -> Result<Response, ClientError> {
         let stopped = |_| ClientError::Stopped;
         self.pause.pass(&self.stop).map_err(stopped)?;
-        let result = self.exchange(method, url, fields, body);
+        let result = self.exchange(url, fields, body);
         // Asked before anything is believed: a shut down socket ends like a server that has said all it had to say.
         self.stop.check().map_err(stopped)?;
         result
     }
 
     /// One request and its response, which is had with credentials where the server wants some and we have them.
-    fn exchange(&self, method: &Method, url: &Url, fields: &HeaderMap, body: &[u8]) -> Result<Response, ClientError> {
+    fn exchange(&self, url: &Url, fields: &Fields, body: Option<&[u8]>) -> Result<Response, ClientError> {
         let mut deadline = Instant::now() + self.page_timeout;
         let mut sent = 0;
         loop {
-            let said = self.auth.say(method.as_str(), url);
-            let mut fields = fields.clone();
-            self.add_fields(&mut fields, url, said.header.as_deref());
-            let response = self.attempt(method, url, &fields, body, deadline)?;
+            let mut request = Request { url, fields: fields.clone(), body };
+            let said = self.auth.say(request.method(), url);
+            self.add_fields(&mut request.fields, url, said.header.as_deref());
+            let response = self.attempt(&request, deadline)?;
             self.jar.keep(url, &response.headers, SystemTime::now());
             sent += 1;
             if response.status != 401 || sent == SENT_MAX || !self.auth.refused(url, &response.headers, &said) {
@@ -270,66 +255,47 @@ impl Inner {
         granted.map_err(|_| ClientError::Stopped)
     }
 
-    /// On a second connection if the first had been given up by the server meanwhile.
-    fn attempt(
-        &self,
-        method: &Method,
-        url: &Url,
-        fields: &HeaderMap,
-        body: &[u8],
-        deadline: Instant,
-    ) -> Result<Response, ClientError> {
-        let left = || Some(deadline.saturating_duration_since(Instant::now()));
-        let first = self.agent.configure_request(self.request(method, url, fields)?);
-        let head = match self.send(first.timeout_global(left()).build(), body) {
-            Err(ureq::Error::Other(other)) if other.is::<Stale>() && method == Method::GET => {
-                let again = self.agent.configure_request(self.request(method, url, fields)?);
-                // An idle age of zero is no kept connection at all: the others are probably closed as well.
-                self.send(again.timeout_global(left()).max_idle_age(Duration::ZERO).build(), body)
+    /// On a new connection if the one that was kept had been given up by the server meanwhile.
+    fn attempt(&self, request: &Request<'_>, deadline: Instant) -> Result<Response, ClientError> {
+        if let Some(mut kept) = self.pool.take(crate::url::origin(request.url)) {
+            kept.set_deadline(deadline);
+            match kept.exchange(request) {
+                Err(ClientError::Broken { .. }) if kept.is_stale() && request.body.is_none() => {}
+                head => return self.receive(kept, head?, request.url),
             }
-            head => head,
-        };
-        body::receive(
-            head.map_err(|error| ClientError::from_ureq(error, Phase::Head))?,
-            self.body_bytes_max,
-            &self.stop,
-        )
+        }
+        let mut connection = self.connector.open(request.url, deadline)?;
+        let head = connection.exchange(request)?;
+        self.receive(connection, head, request.url)
     }
 
-    fn add_fields(&self, fields: &mut HeaderMap, url: &Url, authorization: Option<&str>) {
+    /// The response that begins with `head`. What can carry another is kept.
+    fn receive(&self, mut connection: Connection, head: Head, url: &Url) -> Result<Response, ClientError> {
+        let (response, is_free) = body::receive(&mut connection, head, self.body_bytes_max, &self.stop)?;
+        if is_free {
+            self.pool.put(crate::url::origin(url), connection);
+        }
+        Ok(response)
+    }
+
+    fn add_fields(&self, fields: &mut Fields, url: &Url, authorization: Option<&str>) {
+        fields.add("User-Agent", &self.user_agent);
+        if !self.headers.iter().any(|extra| extra.name.eq_ignore_ascii_case("accept")) {
+            fields.add("Accept", ACCEPT);
+        }
+        fields.add("Accept-Encoding", coding::ACCEPTED);
         let is_home = self.home.includes(url);
         for extra in self.headers.iter().filter(|extra| is_home || extra.is_public()) {
-            fields.append(extra.name.clone(), extra.value.clone());
-        }
-        let mut set_secret = |name, text: &str| {
-            // Whatever no field can carry was left out before, or is the server's own invention.
-            if let Ok(mut value) = HeaderValue::from_bytes(text.as_bytes()) {
-                value.set_sensitive(true);
-                fields.insert(name, value);
+            // What the server asked for is the better answer.
+            if authorization.is_none() || !extra.name.eq_ignore_ascii_case("authorization") {
+                fields.add(&extra.name, extra.value.reveal());
             }
-        };
+        }
         if let Some(text) = self.jar.field(url, SystemTime::now()) {
-            set_secret(header::COOKIE, &text);
+            fields.add("Cookie", &text);
         }
         if let Some(text) = authorization {
-            set_secret(header::AUTHORIZATION, text);
+            fields.add("Authorization", text);
         }
-    }
-
-    fn request(&self, method: &Method, url: &Url, fields: &HeaderMap) -> Result<Request<()>, ClientError> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(url.as_str())
-            .header(header::USER_AGENT, &self.user_agent)
-            .body(())
-            .map_err(|error| ClientError::Url { url: url.to_string(), why: error.to_string() })?;
-        for (name, value) in fields {
-            request.headers_mut().append(name, value.clone());
-        }
-        Ok(request)
-    }
-
-    fn send(&self, request: Request<()>, body: &[u8]) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        if request.method() == Method::GET { self.agent.run(request) } else { self.agent.run(request.map(|()| body)) }
     }
 }

@@ -280,7 +280,6 @@ fn parameter_value(text: &str) -> (String, &str) {
 mod tests {
     use super::super::home::Secret;
     use super::*;
-    use ureq::http::{HeaderMap, HeaderValue};
 
     fn credentials(user: &str, password: &str) -> Credentials {
         Credentials { user: user.to_owned(), password: Secret::new(password) }
@@ -359,10 +358,9 @@ mod tests {
         let (home, away) = (Url::parse("http://example.com/")?, Url::parse("http://evil.example/")?);
         let auth = Auth::new(Some(credentials("u", "p")), Home::of(std::slice::from_ref(&home)));
         let headers = |value: &'static str| {
-            Headers::new(HeaderMap::from_iter([(
-                "www-authenticate".parse().expect("a name"),
-                HeaderValue::from_static(value),
-            )]))
+            let mut headers = Headers::default();
+            headers.add("www-authenticate", value.as_bytes());
+            headers
         };
         let nothing = Said::default();
         assert_eq!(auth.say("GET", &home), nothing);

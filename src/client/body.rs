@@ -1,61 +1,56 @@
 //! Reading a response to its end: the body under its cap, its content codings undone.
 
 use super::coding;
+use super::connection::Connection;
 use super::error::{ClientError, Phase};
-use super::response::{Headers, Response};
+use super::head::{Head, Length};
+use super::response::Response;
 use crate::stop::StopFlag;
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
-use ureq::http;
 
 /// Most of a declared length that is reserved before the bytes are there.
 const RESERVED_BYTES_MAX: u64 = 1024 * 1024;
+/// What is reserved where no length is declared.
+const UNDECLARED_BYTES: u64 = 32 * 1024;
 /// Decoded bytes between two looks at the flag: what little bytes unfold to takes no look at a socket.
-const PIECE_BYTES: u64 = 256 * 1024;
+const PIECE_BYTES: usize = 256 * 1024;
 
-/// The whole response, its body cut at `bytes_max`.
+/// The whole response that begins with `head`, its body cut at `bytes_max`, and whether `connection` may carry another.
 pub(super) fn receive(
-    response: http::Response<ureq::Body>,
+    connection: &mut Connection,
+    head: Head,
     bytes_max: u64,
     stop: &StopFlag,
-) -> Result<Response, ClientError> {
-    let (parts, mut body) = response.into_parts();
-    let headers = Headers::new(parts.headers);
+) -> Result<(Response, bool), ClientError> {
+    let Head { status, headers, length, keeps } = head;
     // A redirect says all in its head, and some servers announce a coding for a body that is not there.
-    let is_redirect = parts.status.is_redirection();
-    let codings = match coding::parse(headers.all(http::header::CONTENT_ENCODING.as_str())) {
+    let is_redirect = (300..400).contains(&status);
+    // A coding of the transfer was put on after those of the content.
+    let codings = match coding::parse(headers.all("content-encoding").chain(headers.all("transfer-encoding"))) {
         Ok(codings) => codings,
         Err(_) if is_redirect => Vec::new(),
         Err(unknown) => return Err(ClientError::Coding(unknown.to_string())),
     };
     // Of these, a body that only the connection's end would end is not waited for: some servers let it stay open.
-    let is_challenge = parts.status == http::StatusCode::UNAUTHORIZED && headers.get("www-authenticate").is_some();
-    let has_end = body.content_length().is_some() || headers.get("transfer-encoding").is_some();
-    if (is_redirect || is_challenge) && !has_end {
-        return Ok(Response { status: parts.status.as_u16(), headers, body: Vec::new(), truncated: false });
+    let is_challenge = status == 401 && headers.get("www-authenticate").is_some();
+    if (is_redirect || is_challenge) && length == Length::Connection {
+        return Ok((Response { status, headers, body: Vec::new(), truncated: false }, false));
     }
-    let expected = body.content_length().unwrap_or(0).min(bytes_max).min(RESERVED_BYTES_MAX);
-    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
     // One more than the cap tells a body of that size from a longer one, whose rest is never read.
     let limit = bytes_max.saturating_add(1);
-    let source = Source { body: body.as_reader(), failure: &RefCell::new(None), is_over: &Cell::new(false) };
-    let (failure, is_over) = (source.failure, source.is_over);
-    let mut reader = coding::decoder(source, &codings, limit);
-    let result = loop {
-        stop.check().map_err(|_| ClientError::Stopped)?;
-        let left = limit - bytes.len() as u64;
-        match reader.by_ref().take(left.min(PIECE_BYTES)).read_to_end(&mut bytes) {
-            Ok(0) => break Ok(()),
-            Ok(_) => {}
-            Err(error) => break Err(error),
-        }
-    };
+    let mut transfer = connection.body(length);
+    let failure = RefCell::new(None);
+    let is_over = Cell::new(false);
+    let mut reader =
+        coding::decoder(Source { body: &mut transfer, failure: &failure, is_over: &is_over }, &codings, limit);
+    let (bytes, result) = read(&mut reader, length, limit, stop)?;
     drop(reader);
     if let Err(error) = result
         && !is_redirect
     {
         return Err(match failure.take() {
-            Some(failure) => ClientError::from_ureq(failure.into(), Phase::Body),
+            Some(failure) => ClientError::of_io(failure, Phase::Body),
             None if is_over.get() || error.kind() == io::ErrorKind::UnexpectedEof => {
                 let source = io::Error::new(io::ErrorKind::UnexpectedEof, "the compressed data ends too early");
                 ClientError::Broken { phase: Phase::Body, source }
@@ -64,10 +59,50 @@ pub(super) fn receive(
         });
     }
     let truncated = bytes.len() as u64 == limit;
+    let mut body = bytes;
     if truncated {
-        bytes.pop();
+        body.pop();
     }
-    Ok(Response { status: parts.status.as_u16(), headers, body: bytes, truncated })
+    let is_free = keeps && !truncated && transfer.ends();
+    Ok((Response { status, headers, body, truncated }, is_free))
+}
+
+/// What comes up to `limit`, and how that ended.
+fn read(
+    reader: &mut dyn Read,
+    length: Length,
+    limit: u64,
+    stop: &StopFlag,
+) -> Result<(Vec<u8>, io::Result<()>), ClientError> {
+    let declared = match length {
+        Length::Bytes(bytes) => bytes.min(RESERVED_BYTES_MAX),
+        Length::Chunked | Length::Connection => UNDECLARED_BYTES,
+    };
+    // One byte of room more, in which the end is seen.
+    let mut bytes = vec![0; size(declared.saturating_add(1).min(limit))];
+    let mut filled = 0;
+    let result = loop {
+        stop.check().map_err(|_| ClientError::Stopped)?;
+        if filled == bytes.len() {
+            if filled as u64 == limit {
+                break Ok(());
+            }
+            bytes.resize(size((filled as u64 * 2).min(limit)), 0);
+        }
+        let end = bytes.len().min(filled + PIECE_BYTES);
+        match reader.read(&mut bytes[filled..end]) {
+            Ok(0) => break Ok(()),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    bytes.truncate(filled);
+    Ok((bytes, result))
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// The body as it comes, which remembers how it ended: a decoder would call the end of a connection damaged data.

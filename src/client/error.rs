@@ -51,16 +51,27 @@ pub enum Phase {
     Body,
 }
 
-/// A pooled connection turned out to be closed before a byte of the response came: the request was most likely
-/// never seen and is worth another connection.
+/// What an [`io::Error`] of kind `TimedOut` carries if it was our deadline, and not TCP, that ended the wait.
 #[derive(Debug, thiserror::Error)]
-#[error("the server closed the idle connection")]
-pub(super) struct Stale;
+#[error("no time is left")]
+pub(super) struct NoTimeLeft;
 
-/// The connection failed, in a phase that the socket does not know.
+/// What an [`io::Error`] of kind `InvalidData` carries if the server does not keep to HTTP.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(super) struct Reset(pub(super) io::Error);
+#[error("{0}")]
+pub(super) struct Malformed(pub(super) &'static str);
+
+impl NoTimeLeft {
+    pub(super) fn error() -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, NoTimeLeft)
+    }
+}
+
+impl Malformed {
+    pub(super) fn error(why: &'static str) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, Malformed(why))
+    }
+}
 
 impl ClientError {
     /// Whether the same request may well succeed a little later. What is not transient is wrong on one of both sides
@@ -78,24 +89,12 @@ impl ClientError {
         }
     }
 
-    /// Hands the error through the HTTP library, which [`ClientError::from_ureq`] gets it back from.
-    pub(super) fn into_ureq(self) -> ureq::Error {
-        ureq::Error::Other(Box::new(self))
-    }
-
-    /// What went wrong in `phase`, unless the error itself knows its phase better.
-    pub(super) fn from_ureq(error: ureq::Error, phase: Phase) -> ClientError {
-        match error {
-            ureq::Error::Other(other) => match other.downcast::<ClientError>() {
-                Ok(own) => *own,
-                Err(other) => match other.downcast::<Reset>() {
-                    Ok(reset) => ClientError::Broken { phase, source: reset.0 },
-                    Err(other) => ClientError::Broken { phase, source: io::Error::other(other) },
-                },
-            },
-            ureq::Error::Timeout(_) => ClientError::Timeout { phase },
-            ureq::Error::Io(source) => ClientError::Broken { phase, source },
-            other => ClientError::Protocol(other.to_string()),
+    /// What went wrong in `phase`.
+    pub(super) fn of_io(error: io::Error, phase: Phase) -> ClientError {
+        match error.get_ref() {
+            Some(inner) if inner.is::<NoTimeLeft>() => ClientError::Timeout { phase },
+            Some(inner) if inner.is::<Malformed>() => ClientError::Protocol(inner.to_string()),
+            _ => ClientError::Broken { phase, source: error },
         }
     }
 }

@@ -29,8 +29,8 @@ const QUEUE_MAX: usize = 256;
 const WAITERS_MAX: usize = 1024;
 /// Remembered answers.
 const KNOWN_MAX: usize = 1024;
-/// How long an answer is believed. Every request asks, also one over a pooled connection, so without this the name
-/// server would see every page. Failures are not remembered.
+/// How long an answer is believed. Every connection asks, so without this the name server would see every page of a site
+/// that keeps none. Failures are not remembered.
 const KNOWN_FOR: Duration = Duration::from_mins(1);
 const THREAD_IDLE_MAX: Duration = Duration::from_secs(10);
 

@@ -5,8 +5,8 @@ use super::home::Credentials;
 use super::socket::Flagged;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::io::{self, Read as _, Write as _};
 use std::net::IpAddr;
-use std::time::Instant;
 use url::{Host, Url};
 
 /// Largest answer of a proxy to CONNECT.
@@ -86,29 +86,23 @@ impl Proxy {
     }
 
     /// Asks the connected proxy for a way to `host`, an address in brackets if it is of IPv6.
-    pub(super) fn tunnel(
-        &self,
-        tcp: &mut Flagged,
-        host: &str,
-        port: u16,
-        deadline: Instant,
-    ) -> Result<(), ClientError> {
+    pub(super) fn tunnel(&self, tcp: &mut Flagged, host: &str, port: u16) -> Result<(), ClientError> {
         match self.kind {
-            ProxyKind::Http => self.connect(tcp, host, port, deadline),
-            ProxyKind::Socks5 => self.socks5(tcp, host, port, deadline),
+            ProxyKind::Http => self.connect(tcp, host, port),
+            ProxyKind::Socks5 => self.socks5(tcp, host, port),
         }
     }
 
     /// RFC 9110 9.3.6.
-    fn connect(&self, tcp: &mut Flagged, host: &str, port: u16, deadline: Instant) -> Result<(), ClientError> {
+    fn connect(&self, tcp: &mut Flagged, host: &str, port: u16) -> Result<(), ClientError> {
         let authorization = self.basic().map_or(String::new(), |value| format!("Proxy-Authorization: {value}\r\n"));
         let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}\r\n");
-        tcp.send_whole(request.as_bytes(), deadline)?;
+        send(tcp, request.as_bytes())?;
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             // Byte by byte: what follows belongs to the target.
             let mut byte = [0];
-            tcp.receive_exactly(&mut byte, deadline).map_err(|error| self.broken(error))?;
+            self.receive(tcp, &mut byte)?;
             answer.push(byte[0]);
             if answer.len() > ANSWER_BYTES_MAX {
                 return Err(self.refused("its answer to CONNECT has no end", false));
@@ -128,14 +122,11 @@ impl Proxy {
     }
 
     /// RFC 1928, and RFC 1929 for the password.
-    fn socks5(&self, tcp: &mut Flagged, host: &str, port: u16, deadline: Instant) -> Result<(), ClientError> {
+    fn socks5(&self, tcp: &mut Flagged, host: &str, port: u16) -> Result<(), ClientError> {
         let methods: &[u8] = if self.credentials.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] };
-        tcp.send_whole(methods, deadline)?;
+        send(tcp, methods)?;
         let mut chosen = [0; 2];
-        let receive = |tcp: &mut Flagged, bytes: &mut [u8]| {
-            tcp.receive_exactly(bytes, deadline).map_err(|error| self.broken(error))
-        };
-        receive(tcp, &mut chosen)?;
+        self.receive(tcp, &mut chosen)?;
         match (chosen, &self.credentials) {
             ([5, 0], _) => {}
             ([5, 2], Some(Credentials { user, password })) => {
@@ -146,9 +137,9 @@ impl Proxy {
                         .push(length.map_err(|_| self.refused("its user name or password has over 255 bytes", false))?);
                     message.extend_from_slice(text.as_bytes());
                 }
-                tcp.send_whole(&message, deadline)?;
+                send(tcp, &message)?;
                 let mut verdict = [0; 2];
-                receive(tcp, &mut verdict)?;
+                self.receive(tcp, &mut verdict)?;
                 if verdict[1] != 0 {
                     return Err(self.refused("it does not accept ProxyUsername and ProxyPassword", false));
                 }
@@ -167,9 +158,9 @@ impl Proxy {
             }
         }
         request.extend(port.to_be_bytes());
-        tcp.send_whole(&request, deadline)?;
+        send(tcp, &request)?;
         let mut reply = [0; 4];
-        receive(tcp, &mut reply)?;
+        self.receive(tcp, &mut reply)?;
         if reply[1] != 0 {
             let (why, is_transient) = match reply[1] {
                 1 => ("it failed", true),
@@ -188,25 +179,34 @@ impl Proxy {
             4 => 16,
             3 => {
                 let mut length = [0];
-                receive(tcp, &mut length)?;
+                self.receive(tcp, &mut length)?;
                 usize::from(length[0])
             }
             _ => return Err(self.refused("it does not speak SOCKS5", false)),
         };
-        receive(tcp, &mut vec![0; address_bytes + 2])
+        self.receive(tcp, &mut vec![0; address_bytes + 2])
     }
 
     fn refused(&self, why: &str, is_transient: bool) -> ClientError {
         ClientError::Proxy { proxy: self.label(), why: why.to_owned(), is_transient }
     }
 
-    /// A connection that ends is the proxy's way of saying no.
-    fn broken(&self, error: ClientError) -> ClientError {
-        match error {
-            ClientError::Broken { phase: Phase::Connect, source } => self.refused(&source.to_string(), true),
-            other => other,
-        }
+    /// Fills `bytes` with what it answers. A connection that ends is its way of saying no.
+    fn receive(&self, tcp: &mut Flagged, bytes: &mut [u8]) -> Result<(), ClientError> {
+        tcp.read_exact(bytes).map_err(|error| {
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                return self.refused("it closed the connection", true);
+            }
+            match ClientError::of_io(error, Phase::Connect) {
+                ClientError::Broken { source, .. } => self.refused(&source.to_string(), true),
+                other => other,
+            }
+        })
     }
+}
+
+fn send(tcp: &mut Flagged, bytes: &[u8]) -> Result<(), ClientError> {
+    tcp.write_all(bytes).map_err(|error| ClientError::of_io(error, Phase::Connect))
 }
 
 impl Proxies {

@@ -1,6 +1,6 @@
-//! A response as the rest of the crate sees it: plain data, no HTTP library.
+//! A response as the rest of the crate sees it: plain data.
 
-use ureq::http::{HeaderMap, HeaderValue};
+use std::ops::Range;
 
 /// A whole response, whatever its status.
 #[derive(Debug)]
@@ -15,30 +15,55 @@ pub struct Response {
 
 /// The fields of a response's head. Names are compared ignoring case.
 #[derive(Debug, Default)]
-pub struct Headers(HeaderMap);
+pub struct Headers {
+    /// All names and values, one behind the other.
+    text: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
+}
 
 impl Headers {
-    /// Values are bytes on the wire. Those that are not UTF-8 are read as Latin-1, as RFC 9110 5.5 remembers.
-    pub(super) fn new(mut map: HeaderMap) -> Headers {
-        for value in map.values_mut() {
-            if str::from_utf8(value.as_bytes()).is_err() {
-                let text: String = value.as_bytes().iter().copied().map(char::from).collect();
-                if let Ok(text) = HeaderValue::from_bytes(text.as_bytes()) {
-                    *value = text;
-                }
-            }
+    /// Room for `fields` whose names and values have `bytes` together.
+    pub(super) fn with_capacity(fields: usize, bytes: usize) -> Headers {
+        Headers { text: String::with_capacity(bytes), fields: Vec::with_capacity(fields) }
+    }
+
+    /// Adds a field as it came. Values are bytes on the wire: those that are not UTF-8 are read as Latin-1, as RFC 9110 5.5
+    /// remembers. The line breaks of one that was folded (RFC 9112 5.2) become spaces.
+    pub(super) fn add(&mut self, name: &str, value: &[u8]) {
+        let start = self.text.len();
+        self.text.push_str(name);
+        let middle = self.text.len();
+        let mut lines = value.split(|byte| matches!(byte, b'\r' | b'\n')).map(<[u8]>::trim_ascii);
+        self.push(lines.next().unwrap_or_default());
+        for line in lines.filter(|line| !line.is_empty()) {
+            self.text.push(' ');
+            self.push(line);
         }
-        Headers(map)
+        self.fields.push(Field { name: start..middle, value: middle..self.text.len() });
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        match str::from_utf8(bytes) {
+            Ok(text) => self.text.push_str(text),
+            Err(_) => self.text.extend(bytes.iter().copied().map(char::from)),
+        }
     }
 
     /// The first value of the field.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|value| str::from_utf8(value.as_bytes()).ok())
+        self.all(name).next()
     }
 
     /// Every value of the field, in the order in which they came.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.get_all(name).into_iter().filter_map(|value| str::from_utf8(value.as_bytes()).ok())
+        let is_named = move |field: &&Field| self.text[field.name.clone()].eq_ignore_ascii_case(name);
+        self.fields.iter().filter(is_named).map(|field| &self.text[field.value.clone()])
     }
 }
 
@@ -47,16 +72,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_are_not_utf8_are_latin_1() -> Result<(), Box<dyn std::error::Error>> {
-        let mut map = HeaderMap::new();
-        map.insert("location", HeaderValue::from_bytes(b"/caf\xe9")?);
-        map.append("x-name", HeaderValue::from_bytes("/café".as_bytes())?);
-        map.append("x-name", HeaderValue::from_static("b"));
-        let headers = Headers::new(map);
+    fn fields_are_found_whatever_their_bytes() {
+        let mut headers = Headers::default();
+        headers.add("location", b"/caf\xe9");
+        headers.add("x-name", "/café".as_bytes());
+        headers.add("X-Name", b"b");
+        headers.add("x-folded", b"one,\r\n\t two,\n \n three");
         assert_eq!(headers.get("Location"), Some("/café"));
-        assert_eq!(headers.all("X-Name").collect::<Vec<_>>(), ["/café", "b"]);
+        assert_eq!(headers.all("x-NAME").collect::<Vec<_>>(), ["/café", "b"]);
+        assert_eq!(headers.get("x-folded"), Some("one, two, three"));
         assert_eq!(headers.get("absent"), None);
-        assert_eq!(headers.get("no field name"), None);
-        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod ways;
 
+use super::connection::HEAD_BYTES_MAX;
 use super::*;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use socket2::{Domain, Socket, Type};
@@ -149,6 +150,12 @@ fn every_status_is_a_response_and_no_redirect_is_followed() -> Outcome {
         ("HTTP/1.0 200 OK\r\n\r\nto the end", 200, "to the end"),
         ("HTTP/1.1 200 OK\r\nContent-Encoding: utf-8\r\nContent-Length: 1\r\n\r\nx", 200, "x"),
         ("HTTP/1.1 302 Found\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", 302, ""),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No\r\n\r\n", 204, ""),
+        (
+            "HTTP/1.1 200 OK\nX: folded\n over lines\nTransfer-Encoding: chunked\n\n2 ;x=y\nok\n0\nTrailer: x\n\n",
+            200,
+            "ok",
+        ),
     ] {
         let server = Server::once(response)?;
         let answer = server.get(&client()).map_err(|error| format!("{response:?}: {error}"))?;
@@ -170,7 +177,12 @@ fn what_breaks_is_an_error_and_says_whether_to_try_again() -> Outcome {
         ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nthis is no gzip at all", false),
         ("HTTP/1.1 200 OK\r\nContent-Encoding: deflate, compress\r\n\r\nx", false),
         ("HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\n\r\nno zstd, and more than a head", false),
-        ("SSH-2.0-OpenSSH_9.6\r\n\r\n", false),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nshort\r\n", false),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\nshort\r\n", false),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\nx", false),
+        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", false),
+        (&"HTTP/1.1 100 Continue\r\n\r\n".repeat(40), false),
+        ("SSH-2.0-OpenSSH_9.6\r\n", false),
         (&long_head, false),
     ] {
         let server = Server::once(response.to_owned())?;
@@ -267,6 +279,40 @@ fn a_connection_is_kept_and_a_closed_one_is_replaced() -> Outcome {
     let error = client.post(&server.url("http"), "text/plain", b"x").err().ok_or("a closed connection answered")?;
     assert!(error.is_transient(), "{error:?}");
     answers.recv()?;
+    server.join()?;
+    Ok(())
+}
+
+/// A content coding is whole before the last chunk is read, which must not cost the connection.
+#[test]
+fn a_connection_is_kept_however_a_body_ends() -> Outcome {
+    let chunked = |coding: &str, body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        [head.as_bytes(), format!("{:x}\r\n", body.len()).as_bytes(), body, b"\r\n0\r\n\r\n"].concat()
+    };
+    let responses = [
+        chunked("br", BROTLI_ZEROES),
+        chunked("gzip", GZIP_HELLO),
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n".to_vec(),
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx".to_vec(),
+        chunked("identity", b"x"),
+    ];
+    let server = Server::run({
+        let responses = responses.clone();
+        move |listener| {
+            let (mut stream, _) = listener.accept()?;
+            for response in responses {
+                read_head(&mut stream)?;
+                stream.write_all(&response)?;
+            }
+            Ok(())
+        }
+    })?;
+    let client = client();
+    for response in responses {
+        // On another connection nobody would answer.
+        server.get(&client).map_err(|error| format!("{:?}: {error}", String::from_utf8_lossy(&response)))?;
+    }
     server.join()?;
     Ok(())
 }

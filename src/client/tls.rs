@@ -1,5 +1,6 @@
 //! TLS: whom a task trusts and who it is itself, and the connection over a socket of ours.
 
+use super::connection::TlsStream;
 use super::error::{ClientError, Phase};
 use super::socket::Flagged;
 use crate::tls::{BadPem, certificates, private_key, provider};
@@ -12,11 +13,9 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedSt
 use rustls::{ConfigBuilder, StreamOwned, WantsVerifier};
 use std::error::Error;
 use std::fmt;
-use std::io::{Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use ureq::unversioned::transport::time::Duration;
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter};
 
 /// Where distributions keep the certificates that their administrator trusts (Debian and its kin, Red Hat and its kin,
 /// Alpine and the BSDs).
@@ -162,14 +161,8 @@ impl TlsConnector {
         TlsConnector { tls, config: OnceLock::new() }
     }
 
-    /// The handshake with `host`, to be over within `timeout`.
-    pub(super) fn connect(
-        &self,
-        host: &str,
-        tcp: Flagged,
-        details: &ConnectionDetails,
-        timeout: std::time::Duration,
-    ) -> Result<TlsTransport, ClientError> {
+    /// The handshake with `host`, an address without brackets, to be over at the deadline of `tcp`.
+    pub(super) fn connect(&self, host: &str, tcp: Flagged) -> Result<TlsStream, ClientError> {
         let refused = |source: Box<dyn Error + Send + Sync>| ClientError::Tls { host: host.to_owned(), source };
         if self.tls.enabled == Enabled::No {
             return Err(refused("SSLMethod is NONE, so no page is fetched over https".into()));
@@ -177,14 +170,9 @@ impl TlsConnector {
         let config = self.config.get_or_init(|| Arc::new(config(&self.tls)));
         let name = ServerName::try_from(host.to_owned()).map_err(|error| refused(error.into()))?;
         let conn = ClientConnection::new(Arc::clone(config), name).map_err(|error| refused(error.into()))?;
-        let mut limit = details.timeout;
-        limit.after = Duration::Exact(timeout);
-        let mut sock = TransportAdapter::new(tcp, Arc::clone(&details.current_time));
-        sock.set_timeout(limit);
-        let mut stream = StreamOwned::new(conn, sock);
-        stream.conn.complete_io(&mut stream.sock).map_err(|error| tls_error(error.into(), host))?;
-        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(TlsTransport { buffers, stream })
+        let mut stream = StreamOwned::new(conn, tcp);
+        stream.conn.complete_io(&mut stream.sock).map_err(|error| tls_error(error, host))?;
+        Ok(stream)
     }
 }
 
@@ -198,18 +186,11 @@ fn config(tls: &Tls) -> ClientConfig {
 }
 
 /// Sorts what the handshake can come to. A refused certificate arrives wrapped in an I/O error.
-fn tls_error(error: ureq::Error, host: &str) -> ClientError {
-    let host = || host.to_owned();
-    match error {
-        ureq::Error::Io(source) if source.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) => {
-            ClientError::Tls { host: host(), source: Box::new(source) }
-        }
-        other => match ClientError::from_ureq(other, Phase::Tls) {
-            ClientError::Timeout { .. } => ClientError::Timeout { phase: Phase::Tls },
-            ClientError::Broken { source, .. } => ClientError::Broken { phase: Phase::Tls, source },
-            other => other,
-        },
+fn tls_error(error: io::Error, host: &str) -> ClientError {
+    if error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
+        return ClientError::Tls { host: host.to_owned(), source: Box::new(error) };
     }
+    ClientError::of_io(error, Phase::Tls)
 }
 
 /// The usual verifier, with what a task asks less of it, or trusts beyond.
@@ -287,44 +268,5 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-/// A TLS connection over one of our sockets.
-pub(super) struct TlsTransport {
-    buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter<Flagged>>,
-}
-
-impl Transport for TlsTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.stream.sock.set_timeout(timeout);
-        self.stream.write_all(&self.buffers.output()[..amount])?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.stream.sock.set_timeout(timeout);
-        let read = self.stream.read(self.buffers.input_append_buf())?;
-        self.buffers.input_appended(read);
-        Ok(read > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
-    }
-}
-
-impl fmt::Debug for TlsTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsTransport").field("socket", &self.stream.sock.get_ref()).finish_non_exhaustive()
     }
 }
