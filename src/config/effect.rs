@@ -61,8 +61,13 @@ impl Reader<'_> {
             self.note(unused.weight, format!("{origin}: [{title}] {name} has no effect: {}", unused.effect));
             return;
         }
-        let meant = nearest(name, known.by_ref().map(|spec| spec.name));
-        let hint = meant.map_or(String::new(), |meant| format!("; is {meant} meant?"));
+        // Some stand in one section and work on another one's subject: to be told so is the shorter search.
+        let at_home = PARAMETERS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name));
+        let hint = match (at_home, nearest(name, known.by_ref().map(|spec| spec.name))) {
+            (Some(spec), _) => format!("; its section is [{}]", spec.section),
+            (None, Some(meant)) => format!("; is {meant} meant?"),
+            (None, None) => String::new(),
+        };
         self.warn(format!("{origin}: [{title}] {name} is not known and has no effect{hint}"));
     }
 

@@ -172,12 +172,12 @@ fn tasks_are_listed_with_and_without_their_number() -> Outcome {
 fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
     let text = "[License]\nLicenseServerHost=x\n[Server]\nProt=1\nXSLTemplates=TRUE\n[Fetch]\nMaxQueSize=1\nConnectionString=H\n\
                 [Logging]\n0=APP\nLogCompressionMode=bz2\n[Connector]\nEnableScheduledTasks=FALSE\n[Ingestion]\nOutputFormat=idx\n\
-                IngestHost=h\nFrobnicate=1\n[Docs]\nAnything=1\n[Default]\nAnything=1\n[Ingestoin]\n# x\n\
+                IngestHost=h\nFrobnicate=1\nEnableIngestion=FALSE\n[Docs]\nAnything=1\n[Default]\nAnything=1\n[Ingestoin]\n# x\n\
                 [APP]\nLogTypeCSVs=action\n";
     assert_eq!(
         notices(text)?,
         [
-            "WARN webconnector.cfg:23: taken for a comment; the comments of this file start with //",
+            "WARN webconnector.cfg:24: taken for a comment; the comments of this file start with //",
             "WARN webconnector.cfg:15: OutputFormat has no effect: Files is not in IngesterType",
             "INFO webconnector.cfg:1: [License] has no effect: no licence is needed",
             "WARN webconnector.cfg:4: [Server] Prot is not known and has no effect; is Port meant?",
@@ -187,7 +187,8 @@ fn nothing_that_has_no_effect_is_passed_over_in_silence() -> Outcome {
              database of its own",
             "INFO webconnector.cfg:11: [Logging] LogCompressionMode has no effect: LogExpireAction=Compress writes gzip",
             "WARN webconnector.cfg:17: [Ingestion] Frobnicate is not known and has no effect",
-            "WARN webconnector.cfg:22: [Ingestoin] is not known; is [Ingestion] meant?",
+            "WARN webconnector.cfg:18: [Ingestion] EnableIngestion is not known and has no effect; its section is [Connector]",
+            "WARN webconnector.cfg:23: [Ingestoin] is not known; is [Ingestion] meant?",
         ]
     );
     Ok(())
