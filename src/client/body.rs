@@ -13,8 +13,9 @@ use std::io::{self, Read};
 const RESERVED_BYTES_MAX: u64 = 1024 * 1024;
 /// What is reserved where no length is declared.
 const UNDECLARED_BYTES: u64 = 32 * 1024;
-/// Decoded bytes between two looks at the flag: what little bytes unfold to takes no look at a socket.
-const PIECE_BYTES: usize = 256 * 1024;
+/// Decoded bytes between two looks at the flag, as what little bytes unfold to takes no look at a socket; and what is made
+/// ready for bytes at a time: memory that is only reserved costs nothing.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// The whole response that begins with `head`, its body cut at `bytes_max`, and whether `connection` may carry another.
 pub(super) fn receive(
@@ -44,7 +45,12 @@ pub(super) fn receive(
     let is_over = Cell::new(false);
     let mut reader =
         coding::decoder(Source { body: &mut transfer, failure: &failure, is_over: &is_over }, &codings, limit);
-    let (bytes, result) = read(&mut reader, length, limit, stop)?;
+    let declared = match length {
+        Length::Bytes(bytes) => bytes.saturating_add(1).min(limit),
+        Length::Chunked | Length::Connection => UNDECLARED_BYTES.min(limit),
+    };
+    let most = if codings.is_empty() && matches!(length, Length::Bytes(_)) { declared } else { limit };
+    let (bytes, result) = read(&mut reader, declared, most, stop)?;
     drop(reader);
     if let Err(error) = result
         && !is_redirect
@@ -67,30 +73,29 @@ pub(super) fn receive(
     Ok((Response { status, headers, body, truncated }, is_free))
 }
 
-/// What comes up to `limit`, and how that ended.
+/// What comes up to `most` bytes, of which `expected` are probable, and how that ended. Where the end is known, one byte more
+/// than comes is room to see it in.
 fn read(
     reader: &mut dyn Read,
-    length: Length,
-    limit: u64,
+    expected: u64,
+    most: u64,
     stop: &StopFlag,
 ) -> Result<(Vec<u8>, io::Result<()>), ClientError> {
-    let declared = match length {
-        Length::Bytes(bytes) => bytes.min(RESERVED_BYTES_MAX),
-        Length::Chunked | Length::Connection => UNDECLARED_BYTES,
-    };
-    // One byte of room more, in which the end is seen.
-    let mut bytes = vec![0; size(declared.saturating_add(1).min(limit))];
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(usize::try_from(expected.min(RESERVED_BYTES_MAX)).unwrap_or(0));
     let mut filled = 0;
     let result = loop {
         stop.check().map_err(|_| ClientError::Stopped)?;
         if filled == bytes.len() {
-            if filled as u64 == limit {
+            if filled == most {
                 break Ok(());
             }
-            bytes.resize(size((filled as u64 * 2).min(limit)), 0);
+            if filled == bytes.capacity() {
+                bytes.reserve_exact(filled.clamp(1, most - filled));
+            }
+            bytes.resize(most.min(bytes.capacity()).min(filled + PIECE_BYTES), 0);
         }
-        let end = bytes.len().min(filled + PIECE_BYTES);
-        match reader.read(&mut bytes[filled..end]) {
+        match reader.read(&mut bytes[filled..]) {
             Ok(0) => break Ok(()),
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -99,10 +104,6 @@ fn read(
     };
     bytes.truncate(filled);
     Ok((bytes, result))
-}
-
-fn size(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// The body as it comes, which remembers how it ended: a decoder would call the end of a connection damaged data.
