@@ -89,15 +89,12 @@ ARGUED = {
         {"of": ("operator/.html",), "why": "It is there, too: nginx calls a file of that name plain text, and here pages of HTML are compared."},
     ],
     "answers of servers (curl)": [
-        {"of": ("test1116|test266$",), "why": "curl prints the trailers behind the body; here they are no part of it."},
+        {"of": ("test1116|test1417|test266$",), "why": "curl prints the trailers behind the body; here they are no part of it."},
         {"of": ("test1425",), "why": "curl will not print a NUL to a terminal."},
         {
             "of": ("test387|test418",),
             "why": "curl refuses a hundred transfer codings; here an unknown one is not undone, and the body stays as it came.",
         },
-        {
-            "of": ("test1274|test1417",),
-            "why": "A weakness: the HTTP library reads neither fields folded over lines nor chunks whose lines end without CR.",
-        },
+        {"of": ("test398",), "why": "curl refuses a line that is no field; browsers pass it over, and so does the connector."},
     ],
 }
