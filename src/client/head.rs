@@ -74,6 +74,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, ClientError> {
     }
     // Both are there in what is complete.
     let (status, version) = (response.code.unwrap_or_default(), response.version.unwrap_or_default());
+    if status < 100 {
+        return Err(invalid(format!("the status is {status:03}")));
+    }
     if status == 101 {
         return Err(invalid("the server changes the protocol, which nobody asked for".to_owned()));
     }
@@ -189,6 +192,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
             "HTTP/1.1 OK\r\n\r\n",
+            "HTTP/1.1 000 OK\r\n\r\n",
             "HTTP/1.1 101 Switching Protocols\r\n\r\n",
             "HTTP/2 200 OK\r\n\r\n",
             "\r\n\r\n",
