@@ -22,6 +22,7 @@ pub use reader::{Known, Part, Reached, Reader};
 use super::known;
 use crate::client::Conditions;
 use crate::time::Moment;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use schema::SCHEMA;
 use siphasher::sip::SipHasher13;
@@ -163,6 +164,9 @@ impl Datastore {
         let db = Connection::open(path)?;
         db.busy_timeout(Duration::ZERO)?;
         db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;")?;
+        // What a hurried end has left (see `hurry`) or a killed process. That it cannot be done now is no harm; what is wrong
+        // with the file shows next.
+        let _ = db.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
         // Held from here to the drop, across commits: a second writer is told at once.
         db.execute_batch("BEGIN IMMEDIATE")?;
         schema::bring_up_to_date(&db)?;
@@ -170,6 +174,14 @@ impl Datastore {
         let ids = PageIds { key: (meta("key0")?.cast_unsigned(), meta("key1")?.cast_unsigned()) };
         let run = meta("run")?;
         Ok(Datastore { ids, run, scope: 0, depth_max: None, next_seq: 0, known: known::Known::new(false), db })
+    }
+
+    /// From now on commits and the drop leave what they write in SQLite's log, where it is as safe: moving it into the file takes
+    /// tens of milliseconds, which somebody who stops an action would wait for. The next opening moves it.
+    pub fn hurry(&mut self) -> Result<(), DatastoreError> {
+        self.db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Ok(())
     }
 
     pub fn ids(&self) -> PageIds {

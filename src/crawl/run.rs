@@ -135,6 +135,9 @@ pub fn crawl(
             // What is not delivered or not committed is rolled back: it waits again.
             return ended;
         }
+        if stop.is_set() {
+            run.datastore.hurry()?;
+        }
         run.commit()?;
         let ended = ended?;
         // A stop breaks off a delivery that waits, also the last one: then this is not the end that it seems to be.

@@ -210,3 +210,32 @@ fn a_datastore_of_an_earlier_version_is_brought_up_to_date_and_keeps_what_it_kno
     assert_eq!(datastore.row(a)?.expires_at, Some(Moment::from_epoch_ms(5)));
     Ok(())
 }
+
+#[test]
+fn a_hurried_end_leaves_its_log_to_the_next_opening() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("t.db");
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let log = folder.path().join("t.db-wal");
+    {
+        let mut datastore = Datastore::open(&path)?;
+        datastore.begin(7, None)?;
+        datastore.commit()?;
+        datastore.hurry()?;
+        for number in 0..2000 {
+            meet(&mut datastore, &format!("http://h/{number}"), 1)?;
+        }
+        datastore.commit()?;
+    }
+    // More than SQLite leaves in it by itself.
+    let (before, left) = (bytes(&path), bytes(&log));
+    assert!(left > 100_000, "{left} bytes of log for a file of {before}");
+    {
+        let mut datastore = Datastore::open(&path)?;
+        assert!(bytes(&path) > before, "what was left is not in the file");
+        assert_eq!(datastore.begin(7, None)?, Begun::Continued);
+        assert_eq!(waiting(&datastore)?.len(), 100);
+    }
+    assert_eq!(bytes(&log), 0);
+    Ok(())
+}
