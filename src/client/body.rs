@@ -50,8 +50,9 @@ pub(super) fn receive(
         Length::Chunked | Length::Connection => UNDECLARED_BYTES.min(limit),
     };
     let most = if codings.is_empty() && matches!(length, Length::Bytes(_)) { declared } else { limit };
-    let (bytes, result) = read(&mut reader, declared, most, stop)?;
+    let (mut body, result) = read(&mut reader, declared, most, stop)?;
     drop(reader);
+    let is_whole = result.is_ok();
     if let Err(error) = result
         && !is_redirect
     {
@@ -64,12 +65,11 @@ pub(super) fn receive(
             None => ClientError::Coding(error.to_string()),
         });
     }
-    let truncated = bytes.len() as u64 == limit;
-    let mut body = bytes;
+    let truncated = body.len() as u64 == limit;
     if truncated {
         body.pop();
     }
-    let is_free = keeps && !truncated && transfer.ends();
+    let is_free = keeps && is_whole && !truncated && transfer.ends();
     Ok((Response { status, headers, body, truncated }, is_free))
 }
 

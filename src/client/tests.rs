@@ -317,6 +317,29 @@ fn a_connection_is_kept_however_a_body_ends() -> Outcome {
     Ok(())
 }
 
+/// The body of a redirect may be broken, and then nobody knows where the next response would begin.
+#[test]
+fn a_connection_is_not_kept_behind_a_broken_body() -> Outcome {
+    let server = Server::run(|listener| {
+        for answer in [
+            &b"HTTP/1.1 302 Found\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n0\r\n\r\n"[..],
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        ] {
+            let (mut stream, _) = listener.accept()?;
+            read_head(&mut stream)?;
+            stream.write_all(answer)?;
+            wait_until_closed(&mut stream);
+        }
+        Ok(())
+    })?;
+    let client = client_with(&Settings { page_timeout: PROMPT, ..Settings::default() });
+    assert_eq!(server.get(&client)?.status, 302);
+    assert_eq!(server.get(&client)?.body, b"ok");
+    drop(client);
+    server.join()?;
+    Ok(())
+}
+
 #[test]
 fn a_post_sends_its_body_whole() -> Outcome {
     let body: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
